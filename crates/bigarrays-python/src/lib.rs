@@ -85,6 +85,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::jobs::roi::roi;
     #[pymodule_export]
+    use super::jobs::sharing::PySharing;
+    #[pymodule_export]
     use super::jobs::verify::verify;
     #[pymodule_export]
     use super::viewer::PyViewer;

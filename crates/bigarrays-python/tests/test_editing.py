@@ -1,6 +1,8 @@
 """Slices that are left out, put in and reordered, and boxes that are blanked, compared with NumPy."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,41 @@ def test_blanking_touches_nothing_else(tmp_path: Path) -> None:
     after = files(tmp_path)
     assert len(before.keys() - after.keys()) == 2 and not after.keys() - before.keys()
     assert sum(after[path] != before[path] for path in after) == 1
+
+
+KILLED = """
+import os, signal, sys, bigarrays as ba
+array, mask = ba.open(sys.argv[1], mode="r+"), ba.open(sys.argv[2])
+def progress(done, total):
+    if done >= float(sys.argv[3]) * total:
+        os.kill(os.getpid(), signal.SIGKILL)
+ba.blank(array, box="0:61,0:64,0:64", mask=mask.lazy > 100, memory=16 << 20, progress=progress)
+"""
+
+
+@pytest.mark.parametrize("options", [{"encoding": "raw"}, {"format": "zarr3", "shard_shape": (16, 16, 16)}])
+def test_blanking_that_was_killed_is_finished_by_the_same_call(tmp_path: Path, options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(4)
+    values = rng.integers(1, 255, (64, 64, 64), dtype="uint8")
+    mask = rng.integers(0, 255, values.shape, dtype="uint8")
+    mask[:20], mask[20:40, :20] = 255, 0
+    for name, elements in (("a", values), ("b", values), ("mask", mask)):
+        array = ba.create(tmp_path / name, shape=values.shape, dtype="uint8", chunk_shape=(4, 4, 4), **options)
+        array[...] = elements
+    expected = np.where((mask > 100) & (np.arange(64) < 61)[:, None, None], 0, values)
+    before, states = files(tmp_path / "a"), []
+    for share in ("0.2", "0.5", "9"):
+        killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a", tmp_path / "mask", share])
+        states.append((killed.returncode, files(tmp_path / "a") == before))
+        elements = ba.open(tmp_path / "a")[...]
+        # Every element is as it was, or as it is to be.
+        assert ((elements == values) | (elements == expected)).all() and ba.verify(tmp_path / "a")
+        if killed.returncode:
+            assert not (elements == expected).all()
+    assert states == [(-9, False), (-9, False), (0, False)]
+    np.testing.assert_array_equal(elements, expected)
+    ba.blank(ba.open(tmp_path / "b", mode="r+"), box="0:61,0:64,0:64", mask=ba.open(tmp_path / "mask").lazy > 100)
+    assert [path.name for path in files(tmp_path / "a")] == [path.name for path in files(tmp_path / "b")]
 
 
 def test_huge_sparse_layers_cost_what_is_stored(tmp_path: Path) -> None:

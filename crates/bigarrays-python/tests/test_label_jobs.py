@@ -125,3 +125,26 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     whole, _ = ba.renumber(ba.open(tmp_path / "labels"), "memory://label-jobs/killed")
     np.testing.assert_array_equal(ba.open(target)[...], whole[...])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "numbers"]
+
+
+def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
+    values = cells(np.random.default_rng(7), (30, 20, 25), "uint32")
+    labels = stored(str(tmp_path / "labels"), values, resolution=(4, 8, 40))
+    program = Path(__file__).parents[3] / "target/debug/bigarrays"
+    if not program.exists():
+        pytest.skip("the program is not built")
+    table, touching = ba.label_table(labels), ba.contacts(labels)
+    parts = ba.components(labels, tmp_path / "parts", statistics=True)
+    commands = {"labels": ["labels", "-o"], "contacts": ["contacts", "-o"], "components": ["components", "--statistics"]}
+    for (name, (command, option)), found in zip(commands.items(), (table, touching, parts), strict=True):
+        places = [tmp_path / "labels", tmp_path / "of"][: 2 if name == "components" else 1]
+        subprocess.run([program, command, *places, option, tmp_path / f"{name}.npy"], check=True)
+        written = np.load(tmp_path / f"{name}.npy")
+        columns = found.columns()
+        assert list(columns) == list(written.dtype.names)
+        for column, elements in columns.items():
+            np.testing.assert_array_equal(elements, written[column], err_msg=column)
+    refused = subprocess.run([program, "labels", tmp_path / "labels", "-o", tmp_path / "a.parquet"], capture_output=True, text=True)
+    assert refused.returncode != 0 and ".csv or .npy" in refused.stderr and "columns()" in refused.stderr
+    frame = pytest.importorskip("pandas").DataFrame(table.columns())
+    assert frame.shape == (len(table.labels), 11)

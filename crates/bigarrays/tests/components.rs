@@ -111,8 +111,8 @@ proptest! {
             connectivity: Some(known[order - 1]),
             binary: is_binary,
             statistics: true,
-            // As little as there may be.
-            memory: 40_000,
+            // Little: blocks that are not in their order wait for others, and need some of it.
+            memory: 80_000,
             ..Default::default()
         };
         let found = find(&source, &target, options);
@@ -148,7 +148,7 @@ fn numbers_do_not_depend_on_blocks() {
     for (chunk, memory, sharding) in [
         ([8, 8, 8], 1 << 20, false),
         ([64, 64, 64], 0, false),
-        ([5, 7, 3], 200_000, false),
+        ([5, 7, 3], 300_000, false),
         ([8, 8, 8], 0, true),
     ] {
         drop(bigarrays::format::remove("memory://found/blocks/target", None, &Default::default()));

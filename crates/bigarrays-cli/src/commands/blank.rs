@@ -15,7 +15,8 @@ use crate::session::Session;
 /// Make fill value of the elements of a box, or of those that a mask covers
 ///
 /// Chunks that have nothing else are removed, whole ones without being read; where nothing is stored, nothing is done. Each chunk changes
-/// at once. What was stopped goes on if it is done again. Coarser scales stay as they are: `downsample --box` makes them anew.
+/// at once. There is no journal: whoever was stopped or killed has blanked some of the chunks, all else is as it was, and the same command
+/// finishes it. Coarser scales stay as they are: `downsample --box` makes them anew.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bigarrays blank em --box 100:300,0:200,40:80
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &BlankArgs, session: &Session) -> anyhow::Result<()> {
         dry_run: args.dry_run,
         memory: args.memory.unwrap_or(0),
         progress: Some(&tell),
+        ..BlankOptions::default()
     };
     let done = blank(&array, &options);
     meter.clear();

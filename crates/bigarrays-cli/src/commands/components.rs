@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use bigarrays::compute::Number;
 use bigarrays::jobs::{Components, ComponentsOptions, components};
-use bigarrays::store::absolute;
-use bigarrays::{Array, DataType, Result};
+use bigarrays::{Array, DataType};
 use clap::Args;
 
-use crate::args::heading::{NEW, RUN};
-use crate::args::{LayerArgs, NewArgs, values};
-use crate::commands::new::{labels_source, rehearsed, taken_up};
-use crate::interrupt;
-use crate::output::{Column, Meter, expect_new_table, write_columns};
+use crate::args::heading::NEW;
+use crate::args::values;
+use crate::commands::labelling::{Labelling, LabellingArgs};
+use crate::output::{Column, expect_new_table, write_columns};
 use crate::session::{Session, end};
 
 /// Find connected components of labels, of a mask, or of what is above a threshold
@@ -58,66 +56,42 @@ pub(crate) struct ComponentsArgs {
     dtype: DataType,
 
     #[command(flatten)]
-    new: NewArgs,
-
-    #[command(flatten)]
-    layer: LayerArgs,
-
-    /// Note finished blocks, and go on where an earlier run of this command ended
-    #[arg(long, help_heading = RUN)]
-    resume: bool,
-
-    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
-    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
-    memory: Option<u64>,
+    labelling: LabellingArgs,
 }
 
 pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()> {
     args.statistics.as_deref().map_or(Ok(()), expect_new_table)?;
-    let new = labels_source(&args.source, &args.target, Some(args.dtype), (&args.new, &args.layer), session)?;
-    // What does not fit into the budget is refused before anything is made.
-    let made = rehearsed(&args.target, &new.spec, new.format)?;
-    components(&new.mapped.view, &made, &ComponentsOptions { dry_run: true, ..args.options() })?;
-    interrupt::watch()?;
-    let journal = if args.resume { Some(args.journal(session)?) } else { None };
-    let options = session.open().format(new.format);
-    let target = taken_up(&args.target, &new.spec, &options, journal.as_ref())?;
-    let source = new.mapped.view;
-    let meter = Meter::new(format!("finding components of {}", args.source), 0, session.terminal);
-    let tell = |progress| meter.tell(progress);
-    let options = ComponentsOptions { journal: journal.as_ref(), progress: Some(&tell), ..args.options() };
-    let found = components(&source, &target, &options);
-    meter.clear();
-    let found = found?;
+    let ComponentsArgs { connectivity, background, binary, above, dtype, .. } = args;
+    let labelling = Labelling {
+        command: "components",
+        source: &args.source,
+        target: &args.target,
+        dtype: Some(*dtype),
+        args: &args.labelling,
+        how: format!("{connectivity:?} {background:?} {binary:?} {above:?}"),
+        doing: "finding components of",
+    };
+    let (found, target, journal) = labelling.run(session, |source, target, options| {
+        let options = ComponentsOptions {
+            connectivity: *connectivity,
+            background: *background,
+            binary: *binary,
+            above: *above,
+            statistics: args.statistics.is_some(),
+            memory: options.memory,
+            dry_run: options.dry_run,
+            journal: options.journal,
+            sharing: None,
+            progress: options.progress,
+        };
+        components(source, target, &options)
+    })?;
     if let Some(table) = &args.statistics {
         write_columns(table, &columns(&found, &target))?;
     }
     journal.map_or(Ok(()), |journal| end(journal, session))?;
     session.terminal.note(format_args!("{} components of {}", found.count, args.source));
     Ok(())
-}
-
-impl ComponentsArgs {
-    fn options(&self) -> ComponentsOptions<'static> {
-        ComponentsOptions {
-            connectivity: self.connectivity,
-            background: self.background,
-            binary: self.binary,
-            above: self.above,
-            statistics: self.statistics.is_some(),
-            memory: self.memory.unwrap_or(0),
-            ..ComponentsOptions::default()
-        }
-    }
-
-    fn journal(&self, session: &Session) -> Result<bigarrays::jobs::Journal> {
-        let Self { connectivity, background, binary, above, dtype, new, layer, .. } = self;
-        let (source, target) = (absolute(&self.source), absolute(&self.target));
-        let what = format!(
-            "components {source:?} {target:?} {connectivity:?} {background:?} {binary:?} {above:?} {dtype:?} {new:?} {layer:?}"
-        );
-        session.journal(&what, &format!("components {} {}", source.display(), target.display()))
-    }
 }
 
 /// The numbers, voxels and boxes of components.

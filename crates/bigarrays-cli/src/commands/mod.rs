@@ -18,6 +18,7 @@ mod find;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod jobs;
+mod labelling;
 pub(crate) mod labels;
 mod listing;
 pub(crate) mod ls;

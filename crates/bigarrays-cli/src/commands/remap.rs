@@ -3,16 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bigarrays::compute::{LabelTable, Unlisted};
-use bigarrays::jobs::{Journal, LabelOptions, relabel};
-use bigarrays::store::absolute;
+use bigarrays::jobs::relabel;
 use bigarrays::{DataType, Error, OpenOptions, Result};
 use clap::Args;
 
-use crate::args::heading::{NEW, RUN};
-use crate::args::{LayerArgs, NewArgs, values};
-use crate::commands::new::{labels_source, rehearsed, taken_up};
-use crate::interrupt;
-use crate::output::Meter;
+use crate::args::heading::NEW;
+use crate::commands::labelling::{Labelling, LabellingArgs};
 use crate::session::{Session, end};
 
 /// Give labels other numbers by a table, into a new array
@@ -42,18 +38,7 @@ pub(crate) struct RemapArgs {
     dtype: Option<DataType>,
 
     #[command(flatten)]
-    new: NewArgs,
-
-    #[command(flatten)]
-    layer: LayerArgs,
-
-    /// Note finished blocks, and go on where an earlier run of this command ended
-    #[arg(long, help_heading = RUN)]
-    resume: bool,
-
-    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
-    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
-    memory: Option<u64>,
+    labelling: LabellingArgs,
 }
 
 fn unlisted(text: &str) -> std::result::Result<Unlisted, String> {
@@ -66,37 +51,20 @@ fn unlisted(text: &str) -> std::result::Result<Unlisted, String> {
 
 pub(crate) fn run(args: &RemapArgs, session: &Session) -> anyhow::Result<()> {
     let table = read_table(&args.table)?;
-    let (new_args, dtype) = ((&args.new, &args.layer), args.dtype);
-    let new = labels_source(&args.source, &args.output, dtype, new_args, session)?;
-    let made = rehearsed(&args.output, &new.spec, new.format)?;
-    let memory = args.memory.unwrap_or(0);
-    // What does not fit into the budget is refused before anything is made.
-    let planned = LabelOptions { memory, dry_run: true, ..LabelOptions::default() };
-    relabel(&new.mapped.view, &made, &table, args.unlisted, &planned)?;
-    interrupt::watch()?;
-    let journal = if args.resume { Some(args.journal(&table, session)?) } else { None };
-    let options = session.open().format(new.format);
-    let target = taken_up(&args.output, &new.spec, &options, journal.as_ref())?;
-    let meter = Meter::new(format!("remapping {}", args.source), 0, session.terminal);
-    let tell = |progress| meter.tell(progress);
-    let options =
-        LabelOptions { memory, journal: journal.as_ref(), progress: Some(&tell), ..LabelOptions::default() };
-    let done = relabel(&new.mapped.view, &target, &table, args.unlisted, &options);
-    meter.clear();
-    done?;
+    let labelling = Labelling {
+        command: "remap",
+        source: &args.source,
+        target: &args.output,
+        dtype: args.dtype,
+        args: &args.labelling,
+        how: format!("{:?} {:?}", table.iter().collect::<Vec<_>>(), args.unlisted),
+        doing: "remapping",
+    };
+    let ((), _, journal) = labelling
+        .run(session, |source, target, options| relabel(source, target, &table, args.unlisted, options))?;
     journal.map_or(Ok(()), |journal| end(journal, session))?;
     session.terminal.note(format_args!("remapped {} by {} labels", args.source, table.len()));
     Ok(())
-}
-
-impl RemapArgs {
-    fn journal(&self, table: &LabelTable, session: &Session) -> Result<Journal> {
-        let Self { unlisted, dtype, new, layer, .. } = self;
-        let (source, target) = (absolute(&self.source), absolute(&self.output));
-        let pairs: Vec<_> = table.iter().collect();
-        let what = format!("remap {source:?} {target:?} {pairs:?} {unlisted:?} {dtype:?} {new:?} {layer:?}");
-        session.journal(&what, &format!("remap {} {}", source.display(), target.display()))
-    }
 }
 
 /// The table in a file.

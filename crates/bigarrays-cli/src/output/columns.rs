@@ -82,7 +82,13 @@ impl Column {
 pub(crate) fn expect_new_table(path: &Path) -> Result<()> {
     let failed = |error: Error| Err(error.during("writing a table to").at(path.display().to_string()));
     if !matches!(extension(path), "csv" | "npy") {
-        return failed(Error::invalid("tables are .csv or .npy files"));
+        let more = match extension(path) {
+            "parquet" | "feather" | "arrow" => {
+                "; what bigarrays.label_table and others find in Python has columns(), of which pandas and pyarrow make such files"
+            }
+            _ => "",
+        };
+        return failed(Error::invalid(format!("tables are .csv or .npy files{more}")));
     }
     if path.exists() {
         return failed(Error::new(ErrorKind::AlreadyExists, "there is a file already"));

@@ -45,6 +45,7 @@ from ._picture import _picture as _picture
 from ._positions import Positions as Positions
 from ._roi import roi as roi
 from ._scale import Scale as Scale
+from ._sharing_of import _Sharing as _Sharing
 from ._slice_array import SliceArray as SliceArray
 from ._slice_array import _open_slices as _open_slices
 from ._slice_array import _open_snapshot as _open_snapshot

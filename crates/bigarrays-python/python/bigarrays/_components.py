@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError, _components, _Journal
+from ._columns import columns_of_boxes
 from ._progress import Progress, reporter
+from ._sharing import Work, shared
 from ._targets import journal_of, made_like, place
 
 
@@ -30,6 +32,14 @@ class Components:
     voxels: NDArray[np.uint64] | None
     boxes: NDArray[np.int64] | None
 
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All of it as columns with the names that `bigarrays components --statistics` gives them, as `pandas.DataFrame` and
+        `pyarrow.table` take them."""
+        numbers: dict[str, NDArray[Any]] = {"label": np.arange(1, self.count + 1, dtype="uint64")}
+        if self.voxels is None or self.boxes is None:
+            return numbers
+        return {**numbers, "voxels": self.voxels, **columns_of_boxes(self.boxes, self.array.axis_names)}
+
 
 def components(
     source: Array,
@@ -42,6 +52,9 @@ def components(
     statistics: bool = False,
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Components:
@@ -64,6 +77,9 @@ def components(
         statistics: Whether voxels are counted, and boxes are found.
         resume: As `copy` has it. In the first pass, what blocks leave for each other is in a folder beside the file.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the target.
         progress: As `copy` has it; of both passes together.
         options: Those of `bigarrays.create` for a new array, which is like `source` but of type uint64, or `dtype`, and raw without
             an `encoding` if `source` is not of type uint32 or uint64.
@@ -85,12 +101,18 @@ def components(
     """
     if isinstance(target, Array) and options:
         raise InvalidArgumentError(f"{', '.join(options)}: options of a new array, and the target is there")
-    given: dict[str, Any] = {"connectivity": connectivity, "background": background, "binary": binary, "above": above}
+    given: dict[str, Any] = {
+        "connectivity": connectivity, "background": background, "binary": binary, "above": above, "statistics": statistics,
+    }
+    work = Work(executor, processes, memory, scratch, progress)
+    is_shared = work.is_shared(source, target, resume=resume)
 
     def found(array: Array, journal: _Journal | None, dry_run: bool) -> tuple[int, bytes | None, bytes | None]:
+        how = given | {"dry_run": dry_run}
+        if is_shared and not dry_run:
+            return shared(_components, (source, array), how, work, "finding components", passes=2)
         report = None if dry_run else reporter(progress, "finding components")
-        how: dict[str, Any] = {"statistics": statistics, "memory": memory, "dry_run": dry_run}
-        return _components(source, array, **given, **how, journal=journal, progress=report)
+        return _components(source, array, **how, memory=memory, journal=journal, progress=report)
 
     where = target.url if isinstance(target, Array) else target
     with journal_of(resume, lambda: f"components {place(source.url)} {place(where)}") as journal:

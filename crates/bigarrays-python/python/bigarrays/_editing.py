@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ._bigarrays import Array, InvalidArgumentError, _blank
 from ._expressions import lazy, operand
+from ._sharing import Work, shared
 
 if TYPE_CHECKING:
     from ._domain import Box
@@ -72,13 +74,17 @@ def blank(
     mask: Any = None,
     dry_run: bool = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[int, int]:
     """Makes fill value of the elements of a box, or of those that a mask covers.
 
     Chunks that have nothing else are removed, whole ones without being read; where nothing is stored, nothing is done. Each chunk changes
-    at once, and writers of other elements lose nothing. What was stopped goes on if it is done again. Coarser scales stay as they
-    are: `downsample` with the same `box` makes them anew.
+    at once, and writers of other elements lose nothing. There is no journal: whoever was stopped or killed has blanked some of the chunks,
+    all else is as it was, and the same call finishes it; chunks that are gone already cost nothing then, and are not counted. Coarser
+    scales stay as they are: `downsample` with the same `box` makes them anew.
 
     Args:
         array: The array, opened with mode "r+".
@@ -86,7 +92,10 @@ def blank(
         mask: Only where this is not 0: an array at the same coordinates, or whatever `lazy` takes, such as `labels.lazy == 7`.
         dry_run: Changes nothing, and says what would be.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
-        progress: As `copy` has it, with numbers of chunks.
+        executor: As `save` has it. Workers do shares of the chunks, as this process has found them.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the array.
+        progress: As `copy` has it, with numbers of chunks; with workers, with shares of the bytes of all elements.
 
     Returns:
         How many stored chunks are removed because all of them is blanked, and how many change in part.
@@ -104,5 +113,15 @@ def blank(
         >>> int(a[14, 3]), int(a[15, 3])
         (0, 1)
     """
-    covered = None if mask is None else operand(mask, lazy(array))._inner
-    return _blank(array, box, covered, dry_run, memory, progress)
+    covered = None if mask is None else operand(mask, lazy(array))
+    given: dict[str, Any] = {"box": box, "mask": covered, "dry_run": dry_run}
+    work = Work(executor, processes, memory, scratch, progress)
+    if work.is_shared(array):
+        counts: tuple[int, int] = shared(blanked, (array,), given, work, "blanking")
+        return counts
+    return blanked(array, **given, memory=memory, progress=progress)
+
+
+def blanked(array: Array, *, mask: Lazy | None, **options: Any) -> tuple[int, int]:
+    """What each process calls: expressions go from one to the other, and not what they are made of."""
+    return _blank(array, mask=None if mask is None else mask._inner, **options)

@@ -62,9 +62,10 @@ def expect_one(executor: Any, processes: int | None) -> None:
         raise InvalidArgumentError(f"processes={processes}")
 
 
-def expect_shared(*arrays: Array) -> None:
-    """Refuses arrays that other processes cannot open."""
-    if any(array.url.startswith("memory://") for array in arrays):
+def expect_shared(*arrays: Array | str | os.PathLike[str]) -> None:
+    """Refuses arrays, or places of arrays, that other processes cannot open."""
+    urls = (array.url if isinstance(array, Array) else os.fspath(array) for array in arrays)
+    if any(url.startswith("memory://") for url in urls):
         raise InvalidArgumentError("an array of memory:// is in this process alone; work without executor= and processes=")
 
 
@@ -234,22 +235,22 @@ def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
         with turn(order.told):
             changed = os.stat(order.file).st_mtime_ns
             plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
-            plan.run(stage, part, memory=order.memory, progress=_until(order))
+            plan.run(stage, part, memory=order.memory, progress=until(order.mark, order.file))
     except Exception as error:
         first, end = part
         return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")
     return None
 
 
-def _until(order: _Order) -> Callable[[int, int], None]:
-    """Ends the work once its mark is there, or its plan is not."""
+def until(mark: str, needed: str) -> Callable[[int, int], None]:
+    """Ends the work once its mark is there, or a file that it needs is not."""
     looked = float("-inf")
 
     def look(done: int, total: int) -> None:
         nonlocal looked
         if time.monotonic() - looked > PATIENCE:
             looked = time.monotonic()
-            if os.path.exists(order.mark) or not os.path.exists(order.file):
+            if os.path.exists(mark) or not os.path.exists(needed):
                 raise CancelledError("the caller has stopped")
 
     look(0, 0)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError, _contacts, _label_table, _relabel, _renumber
+from ._columns import columns_of_boxes
 from ._progress import Progress, reporter
 from ._remap import Labels, words_of
+from ._sharing import Work, shared
 from ._targets import journal_of, made_like, place
 
 
@@ -24,12 +27,26 @@ class LabelStatistics:
         voxels: How many voxels each has, shape (n,).
         boxes: The first coordinate along each axis, and the one behind the last, shape (n, axes, 2).
         centroids: The mean coordinate of the voxels along each axis, shape (n, axes).
+        axis_names: The names of the axes.
     """
 
     labels: NDArray[Any]
     voxels: NDArray[np.uint64]
     boxes: NDArray[np.int64]
     centroids: NDArray[np.float64]
+    axis_names: tuple[str, ...]
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All of it as columns with the names that `bigarrays labels` gives them, as `pandas.DataFrame` and `pyarrow.table` take them.
+
+        Example:
+            >>> labels = bigarrays.create("memory://label-columns", shape=(4,), dtype="uint64", format="zarr3", dimension_names=["z"])
+            >>> labels[...] = [0, 7, 7, 3]
+            >>> list(bigarrays.label_table(labels).columns())
+            ['label', 'voxels', 'z_start', 'z_stop', 'z_centroid']
+        """
+        centroids = {f"{name}_centroid": self.centroids[:, axis] for axis, name in enumerate(self.axis_names)}
+        return {"label": self.labels, "voxels": self.voxels, **columns_of_boxes(self.boxes, self.axis_names), **centroids}
 
 
 @dataclass(frozen=True)
@@ -41,11 +58,18 @@ class Contacts:
         faces: How many faces they share across each axis, shape (n, axes).
         areas: The area of these faces, by the resolution: square nanometres of precomputed layers, shape (n,). In voxels' faces where
             no size is known.
+        axis_names: The names of the axes.
     """
 
     pairs: NDArray[Any]
     faces: NDArray[np.uint64]
     areas: NDArray[np.float64]
+    axis_names: tuple[str, ...]
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All of it as columns with the names that `bigarrays contacts` gives them, as `pandas.DataFrame` and `pyarrow.table` take them."""
+        faces = {f"{name}_faces": self.faces[:, axis] for axis, name in enumerate(self.axis_names)}
+        return {"label_1": self.pairs[:, 0], "label_2": self.pairs[:, 1], **faces, "area": self.areas}
 
 
 def label_table(
@@ -54,6 +78,9 @@ def label_table(
     background: int | None = None,
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> LabelStatistics:
     """The labels that there are, how many voxels each has, and where these are, in one pass over what is stored.
@@ -65,6 +92,9 @@ def label_table(
         background: The value of elements that have no label; 0 if None.
         resume: As `copy` has it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the labels.
         progress: As `copy` has it.
 
     Raises:
@@ -80,16 +110,15 @@ def label_table(
         >>> found.boxes[1].tolist(), found.centroids[0].tolist()
         ([[0, 2], [0, 2]], [0.5, 3.0])
     """
-    with journal_of(resume, lambda: f"labels {place(labels.url)}") as journal:
-        report = reporter(progress, "reading labels")
-        found = _label_table(labels, background=background, memory=memory, journal=journal, progress=report)
-    names, voxels, boxes, centroids = found
+    work = Work(executor, processes, memory, scratch, progress)
+    names, voxels, boxes, centroids = _listed(_label_table, "labels", labels, background, resume, work)
     ids = _numbers(names, _wide(labels))
     return LabelStatistics(
         ids,
         _numbers(voxels, "uint64"),
         _numbers(boxes, "int64").reshape(len(ids), labels.ndim, 2),
         _numbers(centroids, "float64").reshape(len(ids), labels.ndim),
+        labels.axis_names,
     )
 
 
@@ -99,6 +128,9 @@ def contacts(
     background: int | None = None,
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Contacts:
     """The pairs of labels that share faces of voxels, and how large their contacts are, in one pass over what is stored.
@@ -111,6 +143,9 @@ def contacts(
         background: The value of elements that touch nothing; 0 if None.
         resume: As `copy` has it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the labels.
         progress: As `copy` has it.
 
     Raises:
@@ -124,11 +159,25 @@ def contacts(
         >>> found.pairs.tolist(), found.faces.tolist(), found.areas.tolist()
         ([[3, 7], [5, 7]], [[1, 0, 0], [1, 1, 0]], [320.0, 640.0])
     """
-    with journal_of(resume, lambda: f"contacts {place(labels.url)}") as journal:
-        report = reporter(progress, "reading labels")
-        pairs, faces, areas = _contacts(labels, background=background, memory=memory, journal=journal, progress=report)
+    work = Work(executor, processes, memory, scratch, progress)
+    pairs, faces, areas = _listed(_contacts, "contacts", labels, background, resume, work)
     found = _numbers(pairs, _wide(labels)).reshape(-1, 2)
-    return Contacts(found, _numbers(faces, "uint64").reshape(len(found), labels.ndim), _numbers(areas, "float64"))
+    across = _numbers(faces, "uint64").reshape(len(found), labels.ndim)
+    return Contacts(found, across, _numbers(areas, "float64"), labels.axis_names)
+
+
+def _listed(
+    job: Callable[..., Any], command: str, labels: Array, background: int | None, resume: bool | str | PathLike[str], work: Work
+) -> tuple[bytes, ...]:
+    """What a job finds that reads labels, as bytes of numbers of 64 bits."""
+    given: dict[str, Any] = {"background": background}
+    if work.is_shared(labels, resume=resume):
+        found: tuple[bytes, ...] = shared(job, (labels,), given, work, "reading labels")
+        return found
+    with journal_of(resume, lambda: f"{command} {place(labels.url)}", level=5) as journal:
+        report = reporter(work.progress, "reading labels")
+        found = job(labels, **given, memory=work.memory, journal=journal, progress=report)
+    return found
 
 
 def relabel(
@@ -139,6 +188,9 @@ def relabel(
     unlisted: int | Literal["keep", "error"] = "keep",
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Array:
@@ -152,6 +204,9 @@ def relabel(
         unlisted: As `remap` has it.
         resume: As `copy` has it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the target.
         progress: As `copy` has it.
         options: Those of `bigarrays.create` for a new array, which is like `source`.
 
@@ -169,16 +224,13 @@ def relabel(
         >>> bigarrays.relabel(labels, "memory://relabel/py/target", {3: 200, 9: 2}, unlisted=0)[...]
         array([  0, 200,   2, 200,   0], dtype=uint8)
     """
-    words = words_of(table)
-    with journal_of(resume, lambda: f"relabel {place(source.url)} {place(_url(target))}") as journal:
-        _expect_none(target, options)
-        given: dict[str, Any] = {"table": words, "unlisted": unlisted, "memory": memory}
-
-        def check(planned: Array) -> None:
-            _relabel(source, planned, **given, dry_run=True, journal=None, progress=None)
-
-        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
-        _relabel(source, array, **given, dry_run=False, journal=journal, progress=reporter(progress, "relabelling"))
+    given: dict[str, Any] = {"unlisted": unlisted}
+    work = Work(executor, processes, memory, scratch, progress)
+    # Workers find it in the folder that they share.
+    none: dict[str, Any] = {"table": ((b"", True), (b"", True))}
+    by_table: dict[str, Any] = {"table": words_of(table)}
+    job = _Writing(_relabel, "relabel", "relabelling", 1, given, by_table, none)
+    array, _ = job.written(source, target, work, resume, options)
     return array
 
 
@@ -190,6 +242,9 @@ def renumber(
     background: int | None = None,
     resume: bool | str | PathLike[str] = False,
     memory: int | None = None,
+    executor: Any = None,
+    processes: int | None = None,
+    scratch: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> tuple[Array, NDArray[Any]]:
@@ -202,6 +257,9 @@ def renumber(
         background: The value of elements that have no label; 0 if None.
         resume: As `copy` has it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
+        executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
+        processes: As `save` has it.
+        scratch: A folder that all workers see, for what they leave each other; if None, one beside the target.
         progress: As `copy` has it.
         options: Those of `bigarrays.create` for a new array, which is like `source`.
 
@@ -220,25 +278,55 @@ def renumber(
         >>> numbers[...], names.tolist()
         (array([0, 1, 2, 1, 3], dtype=uint8), [1152921504606846976, 9, 4])
     """
-    with journal_of(resume, lambda: f"renumber {place(source.url)} {place(_url(target))}") as journal:
-        _expect_none(target, options)
-        given: dict[str, Any] = {"numbering": numbering, "background": background, "memory": memory}
+    given: dict[str, Any] = {"numbering": numbering, "background": background}
+    work = Work(executor, processes, memory, scratch, progress)
+    job = _Writing(_renumber, "renumber", "renumbering", 2, given)
+    array, words = job.written(source, target, work, resume, options)
+    return array, _numbers(words, _wide(source))
+
+
+class _Writing(NamedTuple):
+    """A job that writes labels to another array."""
+
+    job: Callable[..., Any]
+    command: str
+    what: str
+    passes: int
+    given: dict[str, Any]
+    #: What is given to this process, and to others.
+    own: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+
+    def written(
+        self,
+        source: Array,
+        target: Array | str | PathLike[str],
+        work: Work,
+        resume: bool | str | PathLike[str],
+        options: dict[str, Any],
+    ) -> tuple[Array, Any]:
+        """The target, and what the job returns."""
+        is_shared = work.is_shared(source, target, resume=resume)
+        given = self.given | self.own | {"memory": work.memory}
+        if isinstance(target, Array) and options:
+            raise InvalidArgumentError(f"{', '.join(options)}: options of a new array, and the target is there")
 
         def check(planned: Array) -> None:
-            _renumber(source, planned, **given, dry_run=True, journal=None, progress=None)
+            self.job(source, planned, **given, dry_run=True, progress=None)
 
-        array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
-        words = _renumber(source, array, **given, dry_run=False, journal=journal, progress=reporter(progress, "renumbering"))
-    return array, _numbers(words, _wide(source))
+        with journal_of(resume, lambda: f"{self.command} {place(source.url)} {place(_url(target))}", level=5) as journal:
+            array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
+            if is_shared:
+                by = self.given | {"dry_run": False}
+                return array, shared(
+                    self.job, (source, array), by | self.others, work, self.what, passes=self.passes, of_leader=self.own
+                )
+            report = reporter(work.progress, self.what)
+            return array, self.job(source, array, **given, dry_run=False, journal=journal, progress=report)
 
 
 def _url(target: Array | str | PathLike[str]) -> str | PathLike[str]:
     return target.url if isinstance(target, Array) else target
-
-
-def _expect_none(target: Array | str | PathLike[str], options: dict[str, Any]) -> None:
-    if isinstance(target, Array) and options:
-        raise InvalidArgumentError(f"{', '.join(options)}: options of a new array, and the target is there")
 
 
 def _wide(labels: Array) -> str:

@@ -2,13 +2,15 @@ from collections.abc import Callable
 
 from ._array import Array
 from ._expression import _Journal
+from ._sharing_of import _Sharing
 
 def _label_table(
     labels: Array,
     *,
     background: int | None,
     memory: int | None,
-    journal: _Journal | None,
+    journal: _Journal | None = None,
+    sharing: _Sharing | None = None,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[bytes, bytes, bytes, bytes]: ...
 def _contacts(
@@ -16,7 +18,8 @@ def _contacts(
     *,
     background: int | None,
     memory: int | None,
-    journal: _Journal | None,
+    journal: _Journal | None = None,
+    sharing: _Sharing | None = None,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[bytes, bytes, bytes]: ...
 def _relabel(
@@ -27,7 +30,8 @@ def _relabel(
     unlisted: int | str,
     memory: int | None,
     dry_run: bool,
-    journal: _Journal | None,
+    journal: _Journal | None = None,
+    sharing: _Sharing | None = None,
     progress: Callable[[int, int], object] | None,
 ) -> None: ...
 def _renumber(
@@ -38,6 +42,7 @@ def _renumber(
     background: int | None,
     memory: int | None,
     dry_run: bool,
-    journal: _Journal | None,
+    journal: _Journal | None = None,
+    sharing: _Sharing | None = None,
     progress: Callable[[int, int], object] | None,
 ) -> bytes: ...

@@ -69,9 +69,10 @@ def expect_room(
 
 @contextmanager
 def journal_of(
-    resume: bool | str | PathLike[str], describe: Callable[[], str]
+    resume: bool | str | PathLike[str], describe: Callable[[], str], level: int = 4
 ) -> Iterator[_Journal | None]:
-    """The journal at a path, or that of the job that is described so. It is removed if all goes well."""
+    """The journal at a path, or that of the job that is described so. It is removed if all goes well. Warnings are of the function so many
+    levels above."""
     if resume is False:
         yield None
         return
@@ -87,16 +88,16 @@ def journal_of(
         raise
     if journal.began_anew():
         reason = "an earlier run had begun another expression or function, or one of inputs of another layout: all was computed anew"
-        warnings.warn(reason, stacklevel=4)
-    warn_of_redone(journal.redone())
+        warnings.warn(reason, stacklevel=level)
+    warn_of_redone(journal.redone(), level + 1)
     journal.close(True)
 
 
-def warn_of_redone(blocks: int) -> None:
+def warn_of_redone(blocks: int, level: int = 4) -> None:
     """Says how many blocks of an earlier run were done again."""
     if blocks:
         reason = "they, or what they were made of, had changed"
-        warnings.warn(f"{blocks} finished blocks of an earlier run were done again: {reason}", stacklevel=4)
+        warnings.warn(f"{blocks} finished blocks of an earlier run were done again: {reason}", stacklevel=level)
 
 
 def place(url: str | PathLike[str]) -> str:

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::downsample::to_number;
-use super::progress::reported;
+use super::sharing::{PySharing, shared};
 use crate::array::PyArray;
 use crate::compute::journal::PyJournal;
 
@@ -14,7 +14,7 @@ type Found<'py> = (u64, Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>
 
 /// Writes the connected components of an array to another.
 #[pyfunction]
-#[pyo3(name = "_components", signature = (source, target, *, connectivity, background, binary, above, statistics, memory, dry_run, journal, progress))]
+#[pyo3(name = "_components", signature = (source, target, *, connectivity, background, binary, above, statistics, memory, dry_run, journal = None, sharing = None, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn components<'py>(
     py: Python<'py>,
@@ -28,6 +28,7 @@ pub(crate) fn components<'py>(
     memory: Option<u64>,
     dry_run: bool,
     journal: Option<&Bound<'py, PyJournal>>,
+    sharing: Option<&Bound<'py, PySharing>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Found<'py>> {
     let (source, target) = (&source.get().array, &target.get().array);
@@ -42,9 +43,10 @@ pub(crate) fn components<'py>(
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         dry_run,
         journal: journal.as_deref(),
+        sharing: PySharing::inner(sharing),
         progress: None,
     };
-    let found = reported(py, progress.as_ref(), |report| {
+    let found = shared(py, progress.as_ref(), sharing, |report| {
         let options = ComponentsOptions { progress: Some(report), ..options };
         bigarrays::jobs::components(source, target, &options)
     })?;

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::downsample::to_number;
-use super::progress::reported;
+use super::sharing::{PySharing, shared};
 use crate::array::PyArray;
 use crate::compute::journal::PyJournal;
 use crate::compute::tables::{Pairs, to_table, to_unlisted};
@@ -30,7 +30,8 @@ fn listed<'py, R: Send>(
     labels: &Bound<'py, PyArray>,
     background: Option<&Bound<'py, PyAny>>,
     memory: Option<u64>,
-    (journal, progress): (Option<&Bound<'py, PyJournal>>, Option<Py<PyAny>>),
+    (journal, sharing): (Option<&Bound<'py, PyJournal>>, Option<&Bound<'py, PySharing>>),
+    progress: Option<Py<PyAny>>,
     job: fn(&Array, &LabelOptions<'_>) -> bigarrays::Result<R>,
 ) -> PyResult<R> {
     let (py, labels) = (labels.py(), &labels.get().array);
@@ -38,25 +39,29 @@ fn listed<'py, R: Send>(
     let options = LabelOptions {
         background: background.map(|value| to_number(value, labels.dtype())).transpose()?,
         memory: memory.map_or(0, |bytes| bytes.max(1)),
-        dry_run: false,
         journal: journal.as_deref(),
-        progress: None,
+        sharing: PySharing::inner(sharing),
+        ..LabelOptions::default()
     };
-    reported(py, progress.as_ref(), |report| job(labels, &LabelOptions { progress: Some(report), ..options }))
+    shared(py, progress.as_ref(), sharing, |report| {
+        job(labels, &LabelOptions { progress: Some(report), ..options })
+    })
 }
 
 /// The labels that there are, their voxels, boxes, centroids and first voxels.
 #[pyfunction]
-#[pyo3(name = "_label_table", signature = (labels, *, background, memory, journal, progress))]
+#[pyo3(name = "_label_table", signature = (labels, *, background, memory, journal = None, sharing = None, progress))]
 pub(crate) fn label_table<'py>(
     py: Python<'py>,
     labels: &Bound<'py, PyArray>,
     background: Option<&Bound<'py, PyAny>>,
     memory: Option<u64>,
     journal: Option<&Bound<'py, PyJournal>>,
+    sharing: Option<&Bound<'py, PySharing>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Words<'py>, Words<'py>, Words<'py>, Words<'py>)> {
-    let found = listed(labels, background, memory, (journal, progress), bigarrays::jobs::label_table)?;
+    let found =
+        listed(labels, background, memory, (journal, sharing), progress, bigarrays::jobs::label_table)?;
     let ends = found.boxes.iter().flat_map(|part| part.ranges().flat_map(|range| [range.start, range.end]));
     Ok((
         words_of(py, found.labels.iter().copied()),
@@ -68,16 +73,17 @@ pub(crate) fn label_table<'py>(
 
 /// The pairs of labels that touch, the faces that they share across each axis, and their areas.
 #[pyfunction]
-#[pyo3(name = "_contacts", signature = (labels, *, background, memory, journal, progress))]
+#[pyo3(name = "_contacts", signature = (labels, *, background, memory, journal = None, sharing = None, progress))]
 pub(crate) fn contacts<'py>(
     py: Python<'py>,
     labels: &Bound<'py, PyArray>,
     background: Option<&Bound<'py, PyAny>>,
     memory: Option<u64>,
     journal: Option<&Bound<'py, PyJournal>>,
+    sharing: Option<&Bound<'py, PySharing>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Words<'py>, Words<'py>, Words<'py>)> {
-    let found = listed(labels, background, memory, (journal, progress), bigarrays::jobs::contacts)?;
+    let found = listed(labels, background, memory, (journal, sharing), progress, bigarrays::jobs::contacts)?;
     Ok((
         words_of(py, found.pairs.iter().flat_map(|&(one, other)| [one, other])),
         words_of(py, found.faces.iter().flatten().map(|&one| one.into())),
@@ -87,7 +93,7 @@ pub(crate) fn contacts<'py>(
 
 /// Writes what labels become by a table to another array.
 #[pyfunction]
-#[pyo3(name = "_relabel", signature = (source, target, *, table, unlisted, memory, dry_run, journal, progress))]
+#[pyo3(name = "_relabel", signature = (source, target, *, table, unlisted, memory, dry_run, journal = None, sharing = None, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn relabel(
     py: Python<'_>,
@@ -98,6 +104,7 @@ pub(crate) fn relabel(
     memory: Option<u64>,
     dry_run: bool,
     journal: Option<&Bound<'_, PyJournal>>,
+    sharing: Option<&Bound<'_, PySharing>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let (source, target) = (&source.get().array, &target.get().array);
@@ -107,10 +114,11 @@ pub(crate) fn relabel(
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         dry_run,
         journal: journal.as_deref(),
+        sharing: PySharing::inner(sharing),
         progress: None,
     };
     let (table, unlisted) = (to_table(py, &table)?, to_unlisted(unlisted)?);
-    reported(py, progress.as_ref(), |report| {
+    shared(py, progress.as_ref(), sharing, |report| {
         let options = LabelOptions { progress: Some(report), ..options };
         bigarrays::jobs::relabel(source, target, &table, unlisted, &options)
     })
@@ -118,7 +126,7 @@ pub(crate) fn relabel(
 
 /// Writes labels as 1, 2, 3 and so on to another array. Returns the labels in the order of their numbers.
 #[pyfunction]
-#[pyo3(name = "_renumber", signature = (source, target, *, numbering, background, memory, dry_run, journal, progress))]
+#[pyo3(name = "_renumber", signature = (source, target, *, numbering, background, memory, dry_run, journal = None, sharing = None, progress))]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub(crate) fn renumber<'py>(
     py: Python<'py>,
@@ -129,6 +137,7 @@ pub(crate) fn renumber<'py>(
     memory: Option<u64>,
     dry_run: bool,
     journal: Option<&Bound<'py, PyJournal>>,
+    sharing: Option<&Bound<'py, PySharing>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Words<'py>> {
     let (source, target) = (&source.get().array, &target.get().array);
@@ -138,10 +147,11 @@ pub(crate) fn renumber<'py>(
         memory: memory.map_or(0, |bytes| bytes.max(1)),
         dry_run,
         journal: journal.as_deref(),
+        sharing: PySharing::inner(sharing),
         progress: None,
     };
     let numbering = Numbering::named(numbering).or_raise(py)?;
-    let table = reported(py, progress.as_ref(), |report| {
+    let table = shared(py, progress.as_ref(), sharing, |report| {
         let options = LabelOptions { progress: Some(report), ..options };
         bigarrays::jobs::renumber(source, target, numbering, &options)
     })?;

@@ -9,6 +9,7 @@ pub(crate) mod picture;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod roi;
+pub(crate) mod sharing;
 pub(crate) mod verify;
 
 pub(crate) use progress::reported;

@@ -120,6 +120,24 @@ impl ChunkSet {
         Ok(Self { array: array.clone(), part, window, shown, numbers: RoaringTreemap::new() })
     }
 
+    /// Which chunks of all that the box touches are in the set, as bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.numbers.serialized_size());
+        // Lists of bytes take whatever they are given.
+        let _ = self.numbers.serialize_into(&mut bytes);
+        bytes
+    }
+
+    /// The set of the chunks of `array` that `part` touches of which [`ChunkSet::to_bytes`] gave these bytes.
+    ///
+    /// # Errors
+    /// `CorruptData` if they are none.
+    pub(crate) fn of_bytes(array: &Array, part: &Domain, bytes: &[u8]) -> Result<Self> {
+        let damaged = |_| Error::corrupt("the bytes of a set of chunks are damaged").at(array.url());
+        let numbers = RoaringTreemap::deserialize_from(bytes).map_err(damaged)?;
+        Ok(Self { numbers, ..Self::none_of(array, part)? })
+    }
+
     /// The array or view whose chunks they are.
     pub(crate) fn array(&self) -> &Array {
         &self.array

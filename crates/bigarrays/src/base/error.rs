@@ -153,6 +153,13 @@ impl Error {
         self.at(key)
     }
 
+    /// Says within which box it was.
+    #[must_use]
+    pub(crate) fn within(mut self, part: &dyn fmt::Display) -> Self {
+        self.0.message = format!("{} (in block {part})", self.0.message).into();
+        self
+    }
+
     /// Keeps the underlying error, reachable through [`StdError::source`].
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -291,7 +291,7 @@ impl Journal {
 
     /// The part of the journal on the job that `what` describes, all that its outcome depends on.
     pub(crate) fn on(&self, what: &str) -> Entries<'_> {
-        Entries { entries: self.ledger.on(what), journal: self }
+        Entries { entries: self.ledger.on(what), journal: Some(self) }
     }
 }
 
@@ -325,10 +325,16 @@ pub(super) const STEP: &str = "step ";
 /// What a journal says of one job.
 pub(crate) struct Entries<'a> {
     entries: Noting<'a>,
-    journal: &'a Journal,
+    /// `None` if several processes note what they do in one folder.
+    journal: Option<&'a Journal>,
 }
 
-impl Entries<'_> {
+impl<'a> Entries<'a> {
+    /// What several processes note of the job that `what` describes.
+    pub(crate) fn shared(ledger: &'a Ledger, what: &str) -> Self {
+        Self { entries: ledger.on(what), journal: None }
+    }
+
     /// What earlier runs have noted of a block.
     ///
     /// # Errors
@@ -363,7 +369,7 @@ impl Entries<'_> {
     /// # Errors
     /// Any error of files.
     pub(crate) fn note(&self, block: u64, made: Made) -> Result<()> {
-        self.journal.begin()?;
+        self.journal.map_or(Ok(()), Journal::begin)?;
         self.entries.note(block, made)
     }
 }

@@ -23,7 +23,7 @@ const SHARED: &str = "blocks-";
 
 /// A folder, the blocks that others have noted there, and the file in which this process notes its own.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     folder: PathBuf,
     /// What was noted, once it was asked for.
     noted: Mutex<Option<Arc<Noted>>>,
@@ -46,7 +46,7 @@ impl Ledger {
 
     /// The folder of several processes, of which this one runs these tasks of a stage, or whatever is left. It reads what was noted of
     /// these alone: thousands of processes cannot each read all.
-    pub(super) fn shared(folder: PathBuf, of: Option<(usize, Range<u64>)>) -> Self {
+    pub(crate) fn shared(folder: PathBuf, of: Option<(usize, Range<u64>)>) -> Self {
         Self::new(folder, true, of)
     }
 
@@ -99,12 +99,17 @@ impl Ledger {
         Ok(Arc::clone(noted.insert(read)))
     }
 
+    /// Has what others have noted meanwhile be found.
+    pub(crate) fn refresh(&self) {
+        *self.noted.locked() = None;
+    }
+
     /// How many blocks were done again, as they, or what they were made of, had changed.
     pub(super) fn redone(&self) -> u64 {
         self.redone.load(Ordering::Relaxed)
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 

@@ -151,7 +151,7 @@ pub use interpolation::Interpolation;
 pub(crate) use journal::Entries;
 pub use journal::{Earlier, Journal};
 pub use labelled::{ByLabel, by_label};
-pub(crate) use ledger::write_whole;
+pub(crate) use ledger::{Ledger, write_whole};
 pub use named::Argument;
 pub(crate) use noted::Made;
 pub use number::Number;

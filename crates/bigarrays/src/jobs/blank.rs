@@ -10,6 +10,8 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::{ComputeOptions, Function, Lazy};
+use crate::jobs::blockwise::{keep_words, kept_words};
+use crate::jobs::sharing::Sharing;
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::{FAR, Progress, Runner};
@@ -35,6 +37,8 @@ pub struct BlankOptions<'a> {
     pub dry_run: bool,
     /// Memory budget in bytes; if zero, a quarter of the memory that this process may use.
     pub memory: u64,
+    /// What of the work this process does, where several share it; all of it without.
+    pub sharing: Option<&'a Sharing>,
     /// Is told after every batch of chunks, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }
@@ -49,8 +53,9 @@ pub struct Blanked {
 }
 
 /// Makes fill value of the elements of a box, or of a mask. What the store has is asked for first: where nothing is stored, nothing
-/// is done. Each chunk changes at once, whole ones without being read, and writers of other elements lose nothing. One that
-/// was stopped goes on if it is done again: what is blanked already costs little. Coarser scales stay as they are.
+/// is done. Each chunk changes at once, whole ones without being read, and writers of other elements lose nothing. There is no
+/// journal: whoever was stopped or killed has blanked some of the chunks, all else is as it was, and the same call finishes it; chunks that
+/// are gone already cost nothing then, and are not counted. Coarser scales stay as they are.
 ///
 /// ```
 /// use bigarrays::jobs::{BlankOptions, Blanked, blank};
@@ -105,12 +110,18 @@ impl<'a> Job<'a> {
             mask.domain().expect_ndim(array.ndim())?;
             part = part.intersect(mask.domain());
         }
-        let stored = array.stored_chunks(&part)?;
         let memory = budget::of_job(options.memory);
-        let most = most_at_once(array, mask.is_some(), memory);
+        let memory = options.sharing.map_or(memory, |sharing| sharing.memory(memory));
+        let (stored, most) = match options.sharing.filter(|sharing| sharing.own_pass().is_some()) {
+            Some(sharing) => given(array, &part, sharing)?,
+            None => (array.stored_chunks(&part)?, most_at_once(array, mask.is_some(), memory)),
+        };
         let batches = batches(array, &stored, most)?;
         let mut job = Self { array, options, part, mask, stored, batches, in_flight: 1 };
         job.fit(memory)?;
+        if let Some(sharing) = options.sharing.filter(|sharing| sharing.own_pass().is_none()) {
+            sharing.give(STORED, &[&(most as u64).to_le_bytes()[..], &job.stored.to_bytes()].concat())?;
+        }
         Ok(job)
     }
 
@@ -146,27 +157,49 @@ impl<'a> Job<'a> {
             is_near: self.array.is_near(),
             progress: self.options.progress,
         };
-        runner.run(self.batches.len(), &|at| {
-            let chunks: Vec<Domain> = self.batches[at].iter().filter_map(|&k| self.stored.nth(k)).collect();
-            let mut boxes = Vec::new();
-            for chunk in &chunks {
-                let part = chunk.intersect(&self.part);
-                let mask = self.mask_of(&part)?;
-                let is_all = match &mask {
-                    Some(mask) if !mask.contains(&1) => continue,
-                    Some(mask) => !mask.contains(&0),
-                    None => true,
-                };
-                let count = if is_all && part == *chunk { &removed } else { &changed };
-                count.fetch_add(1, Ordering::Relaxed);
-                boxes.push(Blank { part, mask });
-            }
-            if !self.options.dry_run {
-                self.array.blank(&boxes)?;
-            }
-            Ok(chunks.len() as u64)
+        let sharing = self.options.sharing;
+        let entries = sharing.map(|sharing| sharing.entries("blank"));
+        // Of shards that are no boxes, every process would change all.
+        let is_apart = self.array.layout().sharding.is_none() || self.array.shard_shape().is_some();
+        let (count, most) = (self.batches.len() as u64, if is_apart { u64::MAX } else { 1 });
+        let tasks = sharing.map_or(Ok(0..count), |sharing| sharing.tasks(0, count, most))?;
+        runner.run((tasks.end - tasks.start) as usize, &|at| {
+            let number = tasks.start + at as u64;
+            let known = entries.as_ref().map_or(Ok(None), |entries| kept_words(entries, number))?;
+            let blanked = match known.as_deref() {
+                Some(&[removed, changed]) => Blanked { removed, changed },
+                _ => self.blank(&self.batches[number as usize])?,
+            };
+            entries
+                .as_ref()
+                .filter(|_| known.is_none())
+                .map_or(Ok(()), |entries| keep_words(entries, number, &[blanked.removed, blanked.changed]))?;
+            removed.fetch_add(blanked.removed, Ordering::Relaxed);
+            changed.fetch_add(blanked.changed, Ordering::Relaxed);
+            Ok(self.batches[number as usize].len() as u64)
         })?;
         Ok(Blanked { removed: removed.into_inner(), changed: changed.into_inner() })
+    }
+
+    /// Blanks some chunks, of these numbers.
+    fn blank(&self, batch: &[u64]) -> Result<Blanked> {
+        let (mut blanked, mut boxes) = (Blanked::default(), Vec::new());
+        for chunk in batch.iter().filter_map(|&number| self.stored.nth(number)) {
+            let part = chunk.intersect(&self.part);
+            let mask = self.mask_of(&part)?;
+            let is_all = match &mask {
+                Some(mask) if !mask.contains(&1) => continue,
+                Some(mask) => !mask.contains(&0),
+                None => true,
+            };
+            let count = if is_all && part == chunk { &mut blanked.removed } else { &mut blanked.changed };
+            *count += 1;
+            boxes.push(Blank { part, mask });
+        }
+        if !self.options.dry_run {
+            self.array.blank(&boxes)?;
+        }
+        Ok(blanked)
     }
 
     /// The mask of a box, a byte an element.
@@ -180,6 +213,17 @@ impl<'a> Job<'a> {
         mask.slice(&cut)?.compute_into(out, &options)?;
         Ok(Some(elements))
     }
+}
+
+/// The name under which the stored chunks are given to others.
+const STORED: &str = "stored";
+
+/// The stored chunks as the process that leads has found them, since others remove some, and how many are changed at once.
+fn given(array: &Array, part: &Domain, sharing: &Sharing) -> Result<(ChunkSet, usize)> {
+    let bytes = sharing.given(STORED)?;
+    let none = || Error::corrupt("what the processes of a job leave each other is damaged");
+    let (most, stored) = bytes.split_first_chunk::<8>().ok_or_else(none)?;
+    Ok((ChunkSet::of_bytes(array, part, stored)?, u64::from_le_bytes(*most) as usize))
 }
 
 /// Where a mask is not 0.

@@ -1,5 +1,6 @@
 //! Jobs that read blocks of one array and write what becomes of them to the same blocks of another.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +12,12 @@ use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::{Digest, Entries, Made, Reads};
-use crate::jobs::copy::{Note, by_shard, expect_apart};
+use crate::jobs::copy::{Note, Tasks, by_shard, expect_apart};
 use crate::jobs::cut::{are_near, is_refused, plan_holding};
 use crate::jobs::gather::Batch;
 use crate::jobs::geometry::{Geometry, in_order};
 use crate::jobs::plan::CopyPlan;
+use crate::jobs::sharing::{GivenBlocks, Sharing, does_share};
 use crate::jobs::sparse::{Sparse, Stored};
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
@@ -27,6 +29,7 @@ pub(super) struct Blockwise<'a> {
     pub(super) target: &'a Array,
     pub(super) plan: CopyPlan,
     sparse: Option<Sparse>,
+    pub(super) sharing: Option<&'a Sharing>,
 }
 
 /// Makes a block and writes it to an array. Returns what it was made of, if that is known.
@@ -52,8 +55,33 @@ fn each_list(bytes: &[u8], take: &dyn Fn(&[u64]) -> Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// Keeps words that were made of a block.
+///
+/// # Errors
+/// Any error of files.
+pub(super) fn keep_words(entries: &Entries<'_>, number: u64, words: &[u64]) -> Result<()> {
+    let mut bytes: Vec<u8> = bytemuck::cast_slice(words).to_vec();
+    bytes.extend(Digest::of_bytes(&bytes).0.to_le_bytes());
+    entries.keep(number, &bytes)
+}
+
+/// What was kept by [`keep_words`]; `None` if there is nothing, or it is damaged.
+///
+/// # Errors
+/// Any error of files.
+pub(super) fn kept_words(entries: &Entries<'_>, number: u64) -> Result<Option<Vec<u64>>> {
+    let Some(bytes) = entries.kept(number)? else { return Ok(None) };
+    let whole = bytes.split_last_chunk::<16>().filter(|(words, sum)| {
+        words.len().is_multiple_of(8) && Digest::of_bytes(words).0.to_le_bytes() == **sum
+    });
+    let word = |word: &[u8]| u64::from_ne_bytes(word.try_into().unwrap_or_default());
+    Ok(whole.map(|(words, _)| words.chunks_exact(8).map(word).collect()))
+}
+
 /// What is written block by block.
 pub(super) struct Writing<'w> {
+    /// The number of the pass.
+    pub(super) pass: u64,
     pub(super) entries: Option<&'w Entries<'w>>,
     /// What the numbers of blocks have set where they are noted.
     pub(super) mark: u64,
@@ -65,7 +93,7 @@ pub(super) struct Writing<'w> {
 }
 
 impl<'a> Blockwise<'a> {
-    /// Plans blocks within `memory` bytes, of which each element takes `held`. If missing chunks of the source `stay_missing` in the
+    /// Plans blocks within some bytes, of which each element takes so many. If missing chunks of the source `stay_missing` in the
     /// target, what is stored in neither is not dealt with.
     ///
     /// # Errors
@@ -73,8 +101,9 @@ impl<'a> Blockwise<'a> {
     pub(super) fn new(
         source: &Array,
         target: &'a Array,
-        (memory, held): (u64, u64),
+        room: (u64, u64),
         stay_missing: bool,
+        sharing: Option<&'a Sharing>,
     ) -> Result<Self> {
         if source.shape() != target.shape() {
             let reason = format!("box {} and box {} differ in shape", source.domain(), target.domain());
@@ -82,15 +111,20 @@ impl<'a> Blockwise<'a> {
         }
         expect_apart(source, target)?;
         let source = source.translate_to(target.domain().origin())?;
-        Self::planned(source, target, (memory, held), stay_missing)
+        Self::planned(source, target, room, stay_missing, sharing)
     }
 
     /// Plans blocks of an array that is read alone. If missing chunks have nothing, they are not dealt with.
     ///
     /// # Errors
     /// `MemoryBudget`; a storage error.
-    pub(super) fn reading(source: &'a Array, room: (u64, u64), is_empty: bool) -> Result<Self> {
-        Self::planned(source.clone(), source, room, is_empty)
+    pub(super) fn reading(
+        source: &'a Array,
+        room: (u64, u64),
+        is_empty: bool,
+        sharing: Option<&'a Sharing>,
+    ) -> Result<Self> {
+        Self::planned(source.clone(), source, room, is_empty, sharing)
     }
 
     fn planned(
@@ -98,11 +132,15 @@ impl<'a> Blockwise<'a> {
         target: &'a Array,
         (memory, held): (u64, u64),
         stay_missing: bool,
+        sharing: Option<&'a Sharing>,
     ) -> Result<Self> {
+        let room = (sharing.map_or(memory, |sharing| sharing.memory(memory)), held);
+        let given = sharing.map_or(Ok(None), Sharing::blocks)?;
+        let cuts = given.as_ref().map(|given| &given.cuts[..]);
         let stored = Stored::of(&source, target, stay_missing)?.ok();
-        let planned = plan_holding(&source, target, memory, held, stored.as_ref());
+        let planned = plan_holding(&source, target, room, stored.as_ref(), cuts);
         let (planned, stored) = match stored {
-            Some(_) if is_refused(&planned) => (plan_holding(&source, target, memory, held, None), None),
+            Some(_) if is_refused(&planned) => (plan_holding(&source, target, room, None, cuts), None),
             stored => (planned, stored),
         };
         let mut plan = planned?;
@@ -110,11 +148,32 @@ impl<'a> Blockwise<'a> {
             return Err(Error::unsupported("more than 2^64 blocks").at(target.url()));
         }
         let sparse = stored.map(|stored| Sparse::of(stored, &plan)).transpose()?;
-        if let Some(sparse) = &sparse {
-            plan.only = Some(sparse.blocks.clone());
-            plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
-        }
-        Ok(Self { source, target, plan, sparse })
+        // While others write to the target, there is more and more in it.
+        plan.only = match given {
+            Some(GivenBlocks { only, .. }) => only,
+            None => sparse.as_ref().map(|sparse| sparse.blocks.clone()),
+        };
+        plan.bytes = plan.bytes_of_blocks(target.dtype().size())?;
+        sharing.map_or(Ok(()), |sharing| sharing.give_blocks(&plan))?;
+        Ok(Self { source, target, plan, sparse, sharing })
+    }
+
+    /// Which of the blocks that have anything to do are to be looked at in a pass, that of so many shares at most.
+    fn tasks(&self, pass: u64, most_shares: u64) -> Result<Range<usize>> {
+        let count = self.plan.blocks();
+        let Some(sharing) = self.sharing else { return Ok(0..count) };
+        let tasks = sharing.tasks(pass, count as u64, most_shares)?;
+        Ok(tasks.start as usize..tasks.end as usize)
+    }
+
+    /// Whether nothing is done here but a share of a pass.
+    pub(super) fn does_share(&self) -> bool {
+        does_share(self.sharing)
+    }
+
+    /// An error of a block, which says so where others would not know which one this process was at.
+    fn at_block(&self, error: Error, block: &Domain) -> Error {
+        if self.does_share() && error.kind() != ErrorKind::Cancelled { error.within(block) } else { error }
     }
 
     /// The elements of a block, in the order of the source, and what they were read from.
@@ -175,7 +234,8 @@ impl<'a> Blockwise<'a> {
         self.plan.only.as_ref().is_none_or(|only| only.contains(other)).then_some(other)
     }
 
-    /// Has `take` be given the words that `make` makes of a block, or that an earlier run has left of it.
+    /// Has `take` be given the words that `make` makes of a block, or that an earlier run or another process has left of it. Who does a
+    /// share leaves them alone.
     ///
     /// # Errors
     /// Those of the two; any error of files.
@@ -188,14 +248,15 @@ impl<'a> Blockwise<'a> {
         take: &dyn Fn(&[u64]) -> Result<()>,
     ) -> Result<()> {
         let Some(entries) = entries else { return make(&mut |words| take(&words)).map(drop) };
-        if let Some(made) = entries.made(number)? {
-            let kept = entries.kept(number)?.filter(|bytes| Digest::of_bytes(bytes) == made.to);
-            match kept {
-                Some(bytes) if self.versions(block)? == made.from => return each_list(&bytes, take),
-                _ => entries.redo(),
-            }
+        let take = |words: &[u64]| if self.does_share() { Ok(()) } else { take(words) };
+        if let Some((bytes, _)) = self.found(number, block, entries)? {
+            return each_list(&bytes, &take);
         }
-        let most = self.plan.peak_memory / KEPT / self.plan.in_flight.max(1) as u64;
+        let most = match self.sharing {
+            // The others have nothing else.
+            Some(_) => u64::MAX,
+            None => self.plan.peak_memory / KEPT / self.plan.in_flight.max(1) as u64,
+        };
         let (mut bytes, mut is_kept) = (Vec::new(), true);
         let from = make(&mut |words| {
             is_kept &= (bytes.len() + 8 * words.len()) as u64 <= most;
@@ -205,11 +266,47 @@ impl<'a> Blockwise<'a> {
             }
             take(&words)
         })?;
-        if let Some(from) = from.filter(|_| is_kept) {
-            entries.keep(number, &bytes)?;
-            entries.note(number, Made { from, to: Digest::of_bytes(&bytes) })?;
+        if is_kept { self.leave(number, &bytes, from, entries) } else { Ok(()) }
+    }
+
+    /// What an earlier run or another process has left of a block, and what it was read from, if that is known.
+    ///
+    /// # Errors
+    /// Any error of files; those of asking for versions.
+    pub(super) fn found(
+        &self,
+        number: u64,
+        block: &Domain,
+        entries: &Entries<'_>,
+    ) -> Result<Option<(Vec<u8>, Option<Digest>)>> {
+        let Some(made) = entries.made(number)? else { return Ok(None) };
+        let kept = entries.kept(number)?.filter(|bytes| Digest::of_bytes(bytes) == made.to);
+        // What others have read a moment ago is looked at in the end.
+        match kept {
+            Some(bytes) if self.sharing.is_some() || self.versions(block)? == made.from => {
+                Ok(Some((bytes, Some(made.from).filter(|from| *from != Digest::default()))))
+            }
+            _ => {
+                entries.redo();
+                Ok(None)
+            }
         }
-        Ok(())
+    }
+
+    /// Leaves bytes that were made of a block to a later run or other processes; to a later run only if it is known what they are of.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn leave(
+        &self,
+        number: u64,
+        bytes: &[u8],
+        from: Option<Digest>,
+        entries: &Entries<'_>,
+    ) -> Result<()> {
+        let Some(from) = from.or(self.sharing.map(|_| Digest::default())) else { return Ok(()) };
+        entries.keep(number, bytes)?;
+        entries.note(number, Made { from, to: Digest::of_bytes(bytes) })
     }
 
     /// Writes the bytes of elements, in the order of the source, to a block.
@@ -220,42 +317,50 @@ impl<'a> Blockwise<'a> {
         target.write_from(block, View::dense(bytes, &shape, target.dtype().size(), order)?)
     }
 
-    /// Does `work` for each block that has anything to do.
+    /// Does `work` for each block that has anything to do: in a pass that others may share, or here alone.
     ///
     /// # Errors
-    /// Its first error; `Cancelled`.
+    /// Its first error; those of others; `Cancelled`.
     pub(super) fn each(
         &self,
+        pass: Option<u64>,
         progress: &(dyn Fn(Progress) + Sync),
         work: &(dyn Fn(u64, &Domain) -> Result<()> + Sync),
     ) -> Result<()> {
-        let numbers = Mutex::new(self.plan.numbers());
-        self.runner(progress).run(self.plan.blocks(), &|_| {
+        let tasks = pass.map_or(Ok(0..self.plan.blocks()), |pass| self.tasks(pass, u64::MAX))?;
+        let numbers = Mutex::new(self.plan.numbers().skip(tasks.start).take(tasks.len()));
+        self.runner(progress).run(tasks.len(), &|_| {
             let Some(number) = numbers.locked().next() else { return Ok(0) };
             let block = self.plan.blocks.get(number)?;
-            work(number, &block)?;
+            work(number, &block).map_err(|error| self.at_block(error, &block))?;
             self.bytes(&block)
         })
     }
 
-    /// Writes each block that has anything to do, and that no earlier run has written. Returns how many were written by one.
+    /// Writes each block that has anything to do, and that no earlier run and no other process has written. Returns how many were written by one.
     ///
     /// # Errors
     /// The first error of making or writing; `Cancelled`.
     pub(super) fn write(&self, progress: &(dyn Fn(Progress) + Sync), writing: &Writing<'_>) -> Result<u64> {
         // Little is kept of a shard then, and what is in one is written at once.
         let is_thin = self.sparse.as_ref().is_some_and(|sparse| sparse.is_thin);
-        let tasks = if is_thin && self.target.shard_shape().is_some() {
-            by_shard(&self.plan, self.target)?
+        let has_boxes = self.target.shard_shape().is_some();
+        // Of shards that are no boxes, every process would write all.
+        let is_apart = has_boxes || self.target.layout().sharding.is_none();
+        let own = self.tasks(writing.pass, if is_apart { u64::MAX } else { 1 })?;
+        let numbers = self.plan.numbers().skip(own.start).take(own.len());
+        let tasks: Tasks<'_> = if is_thin && has_boxes {
+            by_shard(&self.plan, numbers, self.target)?
         } else {
-            Box::new(self.plan.numbers().map(|number| (number, None)))
+            Box::new(numbers.map(|number| (number, None)))
         };
         let (found, tasks) = (AtomicU64::new(0), Mutex::new(tasks));
-        self.runner(progress).run(self.plan.blocks(), &|_| {
+        self.runner(progress).run(own.len(), &|_| {
             let Some((number, batch)) = tasks.locked().next() else { return Ok(0) };
             check_interrupt()?;
             let block = self.plan.blocks.get(number)?;
-            if self.write_block(number, &block, batch.as_deref(), writing)? {
+            let written = self.write_block(number, &block, batch.as_deref(), writing);
+            if written.map_err(|error| self.at_block(error, &block))? {
                 found.fetch_add(1, Ordering::Relaxed);
             }
             self.bytes(&block)
@@ -280,7 +385,8 @@ impl<'a> Blockwise<'a> {
         } else {
             (writing.make)(number, block, gathering.as_ref().unwrap_or(self.target))?
         };
-        let note = from.map(|from| (number, from));
+        let is_noted = self.sharing.is_some() && !is_done;
+        let note = from.or(is_noted.then(Digest::default)).map(|from| (number, from));
         let tell = |(number, from): Note| {
             let Some(entries) = writing.entries else { return Ok(()) };
             let to = Digest::of_versions(self.target, &self.plan.blocks.get(number)?)?;
@@ -296,7 +402,7 @@ impl<'a> Blockwise<'a> {
     fn is_done(&self, number: u64, block: &Domain, writing: &Writing<'_>) -> Result<bool> {
         let Some(entries) = writing.entries else { return Ok(false) };
         let Some(made) = entries.made(number | writing.mark)? else { return Ok(false) };
-        let is_so = (writing.from)(number, block)? == Some(made.from)
+        let is_so = (self.sharing.is_some() || (writing.from)(number, block)? == Some(made.from))
             && match Digest::of_versions(self.target, block) {
                 // What is damaged is done again.
                 Err(error) if matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::NotFound) => false,

@@ -140,7 +140,7 @@ impl<'a> PlannedCopy<'a> {
         // Little is kept of a shard then, and what is in one is written at once.
         let is_thin = sparse.as_ref().is_some_and(|sparse| sparse.is_thin);
         let tasks = if is_thin && target.shard_shape().is_some() {
-            by_shard(&plan, target)?
+            by_shard(&plan, plan.numbers(), target)?
         } else {
             Box::new(plan.numbers().map(|number| (number, None)))
         };
@@ -166,11 +166,15 @@ pub(super) type Tasks<'a> = Box<dyn Iterator<Item = (u64, Option<Arc<Batch<Note>
 /// The versions of what a block was made of, by its number.
 pub(super) type Note = (u64, Digest);
 
-/// The blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
-pub(super) fn by_shard<'a>(plan: &CopyPlan, target: &'a Array) -> Result<Tasks<'a>> {
+/// Some blocks of a plan in the order of the shards of the target that they begin in, which are boxes.
+pub(super) fn by_shard<'a>(
+    plan: &CopyPlan,
+    numbers: impl Iterator<Item = u64>,
+    target: &'a Array,
+) -> Result<Tasks<'a>> {
     let grid = target.write_grid()?;
     let mut shards: BTreeMap<Vec<i64>, Vec<u64>> = BTreeMap::new();
-    for number in plan.numbers() {
+    for number in numbers {
         check_interrupt()?;
         shards.entry(place_in(&plan.blocks.get(number)?, &grid)).or_default().push(number);
     }

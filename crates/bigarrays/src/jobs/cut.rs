@@ -28,21 +28,22 @@ pub(super) fn plan(
         true => target.dtype().size(),
         false => source.dtype().size() + target.dtype().size(),
     };
-    let plan = cut(source, target, budget::of_job(memory), (held as u64, u64::MAX), stored)?;
+    let memory = Memory { bytes: budget::of_job(memory), held: held as u64, largest: u64::MAX };
+    let plan = cut(source, target, memory, stored, None)?;
     finished(plan, source, target, moves)
 }
 
 /// The plan of a job that reads blocks of one array and writes the same blocks of another, and holds `held` bytes for each element
-/// meanwhile, within `memory` bytes.
+/// meanwhile, within `memory` bytes. Where blocks are cut may be given.
 pub(super) fn plan_holding(
     source: &Array,
     target: &Array,
-    memory: u64,
-    held: u64,
+    (memory, held): (u64, u64),
     stored: Option<&Stored>,
+    given: Option<&[(i64, u64)]>,
 ) -> Result<CopyPlan> {
-    let largest = held.saturating_mul(MOST_ELEMENTS);
-    let plan = cut(source, target, memory, (held, largest), stored)?;
+    let memory = Memory { bytes: memory, held, largest: held.saturating_mul(MOST_ELEMENTS) };
+    let plan = cut(source, target, memory, stored, given)?;
     if plan.blocks.cuts.iter().map(Cuts::longest).fold(1, u64::saturating_mul) > MOST_ELEMENTS {
         return Err(Error::unsupported("chunks of more than 2^31 elements").at(target.url()));
     }
@@ -67,14 +68,24 @@ fn finished(mut plan: CopyPlan, source: &Array, target: &Array, moves: bool) -> 
     Ok(plan)
 }
 
-/// The blocks of a copy: of whole shards, if that fits and most of them is stored. Each element is held as so many bytes, and blocks
-/// have at most so many.
+/// What blocks may take.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// Bytes of all of them together.
+    bytes: u64,
+    /// Bytes of an element.
+    held: u64,
+    /// The most bytes of a block.
+    largest: u64,
+}
+
+/// The blocks of a copy: of whole shards, if that fits and most of them is stored.
 fn cut(
     source: &Array,
     target: &Array,
-    memory: u64,
-    held: (u64, u64),
+    memory: Memory,
     stored: Option<&Stored>,
+    given: Option<&[(i64, u64)]>,
 ) -> Result<CopyPlan> {
     let context = |error: Error| error.during("planning the copy to").at(target.url());
     let (has_boxes, is_thin) = (target.shard_shape().is_some(), stored.is_some_and(Stored::is_thin));
@@ -90,7 +101,7 @@ fn cut(
         (true, false) => (by_shard, Some(by_chunk)),
         (true, true) => (by_chunk, Some(by_shard)),
     };
-    let plan_one = |(grid, shards)| plan_over(source, target, grid, (shards, held), memory, stored);
+    let plan_one = |(grid, shards)| plan_over(source, target, (grid, shards), memory, stored, given);
     let plan = plan_one(first);
     match second {
         Some(second) if is_refused(&plan) => plan_one(second),
@@ -125,10 +136,10 @@ fn held_of(array: &Array, bytes: u64) -> u64 {
 fn plan_over(
     source: &Array,
     target: &Array,
-    to: Dims<(i64, u64)>,
-    (held, (item, largest)): (u64, (u64, u64)),
-    memory: u64,
+    (to, held): (Dims<(i64, u64)>, u64),
+    memory: Memory,
     stored: Option<&Stored>,
+    given: Option<&[(i64, u64)]>,
 ) -> Result<CopyPlan> {
     let from = source.chunk_grid()?;
     let own = target.dtype().size() as u64;
@@ -151,15 +162,16 @@ fn plan_over(
             .zip(to)
             .map(|((range, source), target)| Axis::of_copy(range, target, source))
             .collect(),
-        item,
+        item: memory.held,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
         shard_bytes,
         shards_held: held,
         threads: crate::run::pool::threads() as u64,
         block_overhead: block_overhead(source, target),
-        memory,
+        memory: memory.bytes,
         at_once: at_once(source, target, stored),
-        most: Some(most.map_or(largest, |most| most.min(largest))),
+        most: Some(most.map_or(memory.largest, |most| most.min(memory.largest))),
+        given: given.map(<[_]>::to_vec),
     };
     input.plan()
 }

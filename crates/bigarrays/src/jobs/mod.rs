@@ -18,6 +18,7 @@ mod pyramid;
 mod restack;
 mod roi;
 mod runs;
+mod sharing;
 mod sparse;
 mod twins;
 mod verify;
@@ -41,6 +42,7 @@ pub use pyramid::{
 };
 pub use restack::{RestackOptions, restack};
 pub use roi::{RoiOptions, roi};
+pub use sharing::{ShareOut, Sharing};
 pub use verify::{
     Against, ArrayReport, Comparison, Difference, Findings, Problem, ProblemKind, Report, Share, Stray,
     VerifyOptions, compare, verify, verify_at,

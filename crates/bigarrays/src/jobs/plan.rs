@@ -31,6 +31,8 @@ pub(crate) struct PlanInput {
     pub(crate) at_once: u64,
     /// The most bytes of a block, if it should not be as large as memory allows: where little is stored.
     pub(crate) most: Option<u64>,
+    /// Where blocks are cut along each axis, if somebody else has planned it: an origin and a distance.
+    pub(crate) given: Option<Vec<(i64, u64)>>,
 }
 
 /// How a copy is cut into blocks.
@@ -103,8 +105,9 @@ impl PlanInput {
             wanted: 2,
             most: self.at_once,
         };
-        let (Found { cuts, loads, held }, in_flight) =
-            room.blocks(&search, None).map_err(|least| self.refusal(least.saturating_add(working)))?;
+        let (Found { cuts, loads, held }, in_flight) = room
+            .blocks(&search, self.given.as_deref())
+            .map_err(|least| self.refusal(least.saturating_add(working)))?;
         let peak_memory = working.saturating_add(held.saturating_mul(in_flight));
         Ok(CopyPlan {
             blocks: Blocks::new(cuts, Order::Fortran),
@@ -179,6 +182,7 @@ mod tests {
             memory,
             at_once: 2,
             most: None,
+            given: None,
         }
     }
 
@@ -228,6 +232,7 @@ mod tests {
                 memory: 1 << 28,
                 at_once: 2,
                 most: None,
+                given: None,
             }
             .plan()
             .unwrap()

@@ -1,18 +1,62 @@
-//! Voxels and boxes of components, from runs in whatever order.
+//! Voxels and boxes of components, from blocks in whatever order.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Mutex;
 
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
+use crate::jobs::components::scan::Scan;
+use crate::jobs::geometry::{Geometry, in_order};
+
+/// Words of a component: its number and its voxels; and the first and the last coordinate along each axis.
+fn width(ndim: usize) -> usize {
+    2 + 2 * ndim
+}
+
+/// What there is of each component in a block, as words.
+pub(super) fn measured(
+    block: &Domain,
+    order: Order,
+    (scan, geometry): (&Scan, &Geometry),
+    names: &[u64],
+) -> Vec<u64> {
+    let ndim = block.ndim();
+    let origin: Dims<i64> = in_order(order, block.origin().iter().copied());
+    let mut words = Vec::with_capacity(names.len().saturating_sub(1) * width(ndim));
+    for &name in names.iter().skip(1) {
+        words.extend([name, 0]);
+        (0..ndim).for_each(|_| words.extend([i64::MAX as u64, i64::MIN as u64]));
+    }
+    scan.each_run(geometry, |row, places, label| {
+        let own = &mut words[(label as usize - 1) * width(ndim)..][..width(ndim)];
+        own[1] += places.len() as u64;
+        let outer = row.iter().map(|&at| (at, at));
+        let all = outer.chain([(places.start, places.end - 1)]);
+        for (axis, (low, high)) in all.enumerate() {
+            // In the order of memory, which may be the other way round.
+            let at = if order == Order::C { axis } else { ndim - 1 - axis };
+            let (low, high) = (origin[axis] + low as i64, origin[axis] + high as i64);
+            own[2 + 2 * at] = (own[2 + 2 * at] as i64).min(low) as u64;
+            own[3 + 2 * at] = (own[3 + 2 * at] as i64).max(high) as u64;
+        }
+    });
+    words
+}
 
 /// Voxels and boxes of components by number. Sums, minima and maxima do not depend on the order.
 #[derive(Debug)]
 pub(super) struct Measures {
-    voxels: Vec<AtomicU64>,
-    /// The first and the last coordinate along each axis of each component.
-    ends: Vec<AtomicI64>,
+    all: Mutex<All>,
     ndim: usize,
+}
+
+#[derive(Debug)]
+struct All {
+    voxels: Vec<u64>,
+    /// The first and the last coordinate along each axis of each component.
+    ends: Vec<(i64, i64)>,
 }
 
 impl Measures {
@@ -28,32 +72,41 @@ impl Measures {
             );
             return Err(Error::new(ErrorKind::MemoryBudget, reason));
         }
-        let voxels = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let ends = (0..2 * count * ndim as u64)
-            .map(|k| AtomicI64::new(if k % 2 == 0 { i64::MAX } else { i64::MIN }));
-        Ok(Self { voxels, ends: ends.collect(), ndim })
+        let ends = vec![(i64::MAX, i64::MIN); count as usize * ndim];
+        Ok(Self { all: Mutex::new(All { voxels: vec![0; count as usize], ends }), ndim })
     }
 
-    /// Adds a run of voxels: the first and the last coordinate along each axis.
-    pub(super) fn add(&self, number: u64, first: &[i64], last: &[i64], voxels: u64) {
-        let at = number as usize - 1;
-        self.voxels[at].fetch_add(voxels, Ordering::Relaxed);
-        let ends = &self.ends[2 * self.ndim * at..];
-        for (axis, (&first, &last)) in first.iter().zip(last).enumerate() {
-            ends[2 * axis].fetch_min(first, Ordering::Relaxed);
-            ends[2 * axis + 1].fetch_max(last, Ordering::Relaxed);
+    /// Adds what [`measured`] found in a block.
+    ///
+    /// # Errors
+    /// `CorruptData` if these are no such words.
+    pub(super) fn add(&self, words: &[u64]) -> Result<()> {
+        let damaged = || Error::corrupt("what a block has left for others is damaged");
+        let width = width(self.ndim);
+        if !words.len().is_multiple_of(width) {
+            return Err(damaged());
         }
+        let mut all = self.all.locked();
+        for words in words.chunks_exact(width) {
+            let at = (words[0] as usize).checked_sub(1).filter(|&at| at < all.voxels.len());
+            let at = at.ok_or_else(damaged)?;
+            all.voxels[at] += words[1];
+            let ends = &mut all.ends[at * self.ndim..][..self.ndim];
+            for (known, ends) in ends.iter_mut().zip(words[2..].chunks_exact(2)) {
+                *known = (known.0.min(ends[0] as i64), known.1.max(ends[1] as i64));
+            }
+        }
+        Ok(())
     }
 
     /// The voxels and the box of each.
     pub(super) fn finish(self) -> Result<(Vec<u64>, Vec<Domain>)> {
-        let mut ends = self.ends.into_iter().map(AtomicI64::into_inner);
-        let along = |ends: &mut dyn Iterator<Item = i64>| Some(ends.next()?..ends.next()?.saturating_add(1));
-        let mut boxes = Vec::with_capacity(self.voxels.len());
-        for _ in 0..self.voxels.len() {
-            let ranges: Dims<_> = (0..self.ndim).filter_map(|_| along(&mut ends)).collect();
-            boxes.push(Domain::from_ranges(&ranges)?);
-        }
-        Ok((self.voxels.into_iter().map(AtomicU64::into_inner).collect(), boxes))
+        let All { voxels, ends } = self.all.into_value();
+        let part = |ends: &[(i64, i64)]| {
+            let along = |&(first, last): &(i64, i64)| first..last.saturating_add(1);
+            Domain::from_ranges(&ends.iter().map(along).collect::<Dims<_>>())
+        };
+        let boxes = ends.chunks_exact(self.ndim.max(1)).map(part).collect::<Result<_>>()?;
+        Ok((voxels, boxes))
     }
 }

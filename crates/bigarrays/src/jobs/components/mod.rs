@@ -6,6 +6,7 @@
 //! each component in coordinate order, the last axis of the array fastest, so that neither blocks nor threads matter.
 
 mod measure;
+mod naming;
 mod options;
 mod part;
 mod rule;

@@ -2,6 +2,7 @@
 
 use crate::base::domain::Domain;
 use crate::compute::{Journal, Number};
+use crate::jobs::sharing::Sharing;
 use crate::run::runner::Progress;
 
 /// What components are made of, and what finding them may use.
@@ -25,6 +26,8 @@ pub struct ComponentsOptions<'a> {
     pub dry_run: bool,
     /// Where what is done is noted, and looked up what an earlier run has noted.
     pub journal: Option<&'a Journal>,
+    /// What of the work this process does, where several share it; all of it without. With it, there is no journal.
+    pub sharing: Option<&'a Sharing>,
     /// Is told after every block of each of the two passes, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }

@@ -8,15 +8,17 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::{Cuts, Digest, Entries, Made, identity_of, is_of_space};
-use crate::jobs::blockwise::{Blockwise, Writing};
-use crate::jobs::components::measure::Measures;
+use crate::compute::{Cuts, Digest, Entries, identity_of, is_of_space};
+use crate::jobs::blockwise::{Blockwise, Writing, keep_words, kept_words};
+use crate::jobs::components::measure::{Measures, measured};
+use crate::jobs::components::naming::{Naming, leave_names};
 use crate::jobs::components::options::{Components, ComponentsOptions};
 use crate::jobs::components::part::Part;
 use crate::jobs::components::rule::{Cell, Rule};
 use crate::jobs::components::scan::Scan;
 use crate::jobs::components::table::{Numbers, Table};
 use crate::jobs::geometry::{Geometry, Neighbours, in_order};
+use crate::jobs::sharing::entries;
 use crate::run::budget;
 use crate::run::runner::Progress;
 
@@ -82,7 +84,7 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
             && target.layout().fill.is_zero();
         // The rest is for components.
         let room = (memory - memory / 4, held(source.dtype(), target.dtype()));
-        let blocks = Blockwise::new(source, target, room, is_empty).map_err(context)?;
+        let blocks = Blockwise::new(source, target, room, is_empty, options.sharing).map_err(context)?;
         let may: Dims<bool> = Dims::from_elem(true, source.ndim());
         let mut steps = neighbours.steps(neighbours.order, &may, false);
         steps.retain(|step| step.iter().any(|&one| one != 0));
@@ -96,12 +98,18 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
     /// writing.
     pub(super) fn run(&self) -> Result<Components> {
         let (peak_memory, target) = (self.blocks.plan.peak_memory, self.blocks.target);
+        let nothing = Components { count: 0, voxels: None, boxes: None, peak_memory, found: 0 };
         if self.options.dry_run {
-            return Ok(Components { count: 0, voxels: None, boxes: None, peak_memory, found: 0 });
+            return Ok(nothing);
         }
         let key = self.config().key();
-        let entries = self.options.journal.map(|journal| journal.on(&key));
+        let entries = entries((self.options.journal, self.options.sharing), &key);
         let room = self.blocks.room(self.memory);
+        if let Some(entries) = entries.as_ref().filter(|_| self.blocks.does_share()) {
+            self.find(room, Some(entries))?;
+            self.write(Naming::Left(entries), None, Some(entries))?;
+            return Ok(nothing);
+        }
         let numbers = self.find(room, entries.as_ref())?;
         let (count, size) = (numbers.count(), target.dtype().size());
         if size < 8 && count >> (8 * size) > 0 {
@@ -113,7 +121,10 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
             true => Some(Measures::new(count, target.ndim(), left)?),
             false => None,
         };
-        let found = self.write(&numbers, measures.as_ref(), entries.as_ref())?;
+        if let Some(entries) = entries.as_ref().filter(|_| self.options.sharing.is_some()) {
+            self.leave_names(&numbers, entries)?;
+        }
+        let found = self.write(Naming::Found(&numbers), measures.as_ref(), entries.as_ref())?;
         self.blocks.source.expect_as_opened()?;
         self.options.journal.map_or(Ok(()), |journal| journal.note_done(&key))?;
         target.complete_if_whole()?;
@@ -150,14 +161,26 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
     /// The first pass: finds the components of all blocks, and which of them are one.
     fn find(&self, room: u64, entries: Option<&Entries<'_>>) -> Result<Numbers> {
         let table = Table::new(&self.neighbours, room);
-        self.blocks.each(&|progress| self.tell(0, progress), &|number, block| {
+        self.blocks.each(Some(0), &|progress| self.tell(0, progress), &|number, block| {
             let (part, from) = match entries {
                 Some(entries) => self.kept(number, block, entries)?,
                 None => self.part(number, block)?,
             };
-            table.add(number, part, from, &self.beside(number))
+            match self.blocks.does_share() {
+                // The one who leads joins what it finds.
+                true => Ok(()),
+                false => table.add(number, part, from, &self.beside(number)),
+            }
         })?;
         Ok(table.numbers())
+    }
+
+    /// Leaves the numbers of components to the processes that write them.
+    fn leave_names(&self, numbers: &Numbers, entries: &Entries<'_>) -> Result<()> {
+        self.blocks.each(None, &|_| {}, &|number, block| {
+            let (part, _) = self.kept(number, block, entries)?;
+            leave_names(entries, number, numbers, &part.firsts)
+        })
     }
 
     /// The blocks beside one that have anything to do, by the steps that lead there.
@@ -194,49 +217,49 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
         Ok((Part::of(&scan, &elements, &geometry, self.rule), from))
     }
 
-    /// The same as an earlier run has left it, or made now and left for later ones.
+    /// The same as an earlier run or another process has left it, or made now and left for others.
     fn kept(&self, number: u64, block: &Domain, entries: &Entries<'_>) -> Result<(Part, Option<Digest>)> {
-        if let Some(made) = entries.made(number)? {
-            let bytes = entries.kept(number)?.filter(|bytes| Digest::of_bytes(bytes) == made.to);
-            match bytes {
-                Some(bytes) if self.blocks.versions(block)? == made.from => {
-                    return Ok((Part::of_bytes(&bytes)?, Some(made.from)));
-                }
-                _ => entries.redo(),
-            }
+        if let Some((bytes, from)) = self.blocks.found(number, block, entries)? {
+            return Ok((Part::of_bytes(&bytes)?, from));
         }
         let (part, from) = self.part(number, block)?;
-        if let Some(from) = from {
-            let bytes = part.to_bytes();
-            entries.keep(number, &bytes)?;
-            entries.note(number, Made { from, to: Digest::of_bytes(&bytes) })?;
-        }
+        self.blocks.leave(number, &part.to_bytes(), from, entries)?;
         Ok((part, from))
     }
 
-    /// The second pass: writes the numbers of all components. Returns how many blocks were found as an earlier run had left them.
+    /// The second pass: writes the numbers of all components. Returns how many blocks were found as an earlier run or another process had
+    /// left them.
     fn write(
         &self,
-        numbers: &Numbers,
+        naming: Naming<'_>,
         measures: Option<&Measures>,
         entries: Option<&Entries<'_>>,
     ) -> Result<u64> {
-        let all = entries.map(|_| numbers.digest_of_all());
+        let all = match naming {
+            Naming::Found(numbers) => entries.map(|_| (numbers, numbers.digest_of_all())),
+            Naming::Left(_) => None,
+        };
         let from = |number: u64| {
+            let (numbers, all) = all?;
             let known = numbers.block(number)?;
-            known.from.and(all).map(|all| numbers.digest(&known, all))
+            known.from.map(|_| numbers.digest(&known, all))
         };
-        let make = |number: u64, block: &Domain, target: Option<&Array>| {
-            self.make(number, block, (numbers, measures), target).map(|()| from(number))
-        };
+        let measuring = (measures, entries);
         let writing = Writing {
+            pass: 1,
             entries,
             mark: SECOND,
             from: &|number, _| Ok(from(number)),
-            make: &|number, block, target| make(number, block, Some(target)),
-            found: &|number, block| match measures {
-                Some(_) => make(number, block, None).map(drop),
-                None => Ok(()),
+            make: &|number, block, target| {
+                self.make(number, block, (naming, measuring), Some(target))?;
+                Ok(from(number))
+            },
+            found: &|number, block| {
+                let Some(measures) = measures else { return Ok(()) };
+                match entries.map_or(Ok(None), |entries| kept_words(entries, SECOND | number))? {
+                    Some(words) => measures.add(&words),
+                    None => self.make(number, block, (naming, measuring), None),
+                }
             },
         };
         self.blocks.write(&|progress| self.tell(1, progress), &writing)
@@ -247,10 +270,10 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
         &self,
         number: u64,
         block: &Domain,
-        (numbers, measures): (&Numbers, Option<&Measures>),
+        (naming, (measures, entries)): (Naming<'_>, (Option<&Measures>, Option<&Entries<'_>>)),
         target: Option<&Array>,
     ) -> Result<()> {
-        let known = numbers.block(number).ok_or_else(|| Error::invalid("a block that was not read"))?;
+        let (known, left) = naming.block(number)?;
         let count = block.checked_len()? as usize;
         if known.count == 0 {
             let zeros =
@@ -265,9 +288,11 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
             let reason = "elements have changed while components were looked for; run it again";
             return Err(Error::corrupt(reason).at(self.blocks.source.url()));
         }
-        let names = numbers.of_block(&known, &scan.firsts(&geometry))?;
-        if let Some(measures) = measures {
-            self.measure(block, &scan, &geometry, &names, measures);
+        let names = naming.names((known, left), &scan, &geometry)?;
+        if self.options.statistics {
+            let words = measured(block, self.blocks.source.order(), (&scan, &geometry), &names);
+            measures.map_or(Ok(()), |measures| measures.add(&words))?;
+            entries.map_or(Ok(()), |entries| keep_words(entries, SECOND | number, &words))?;
         }
         let Some(target) = target else { return Ok(()) };
         let bytes = match target.dtype().size() {
@@ -277,25 +302,6 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
             _ => filled::<8>(&scan, count, |name| names[name as usize].to_ne_bytes()),
         };
         self.blocks.put(block, target, &bytes)
-    }
-
-    fn measure(&self, block: &Domain, scan: &Scan, geometry: &Geometry, names: &[u64], measures: &Measures) {
-        let order = self.blocks.source.order();
-        let origin: Dims<i64> = in_order(order, block.origin().iter().copied());
-        let mut ends = [origin.clone(), origin.clone()];
-        scan.each_run(geometry, |row, places, label| {
-            let [first, last] = &mut ends;
-            for (axis, &at) in row.iter().enumerate() {
-                first[axis] = origin[axis] + at as i64;
-                last[axis] = first[axis];
-            }
-            if let Some(start) = origin.last() {
-                first[row.len()] = start + places.start as i64;
-                last[row.len()] = start + places.end as i64 - 1;
-            }
-            let [first, last] = [&*first, &*last].map(|ends| in_order(order, ends.iter().copied()));
-            measures.add(names[label as usize], &first, &last, places.len() as u64);
-        });
     }
 }
 

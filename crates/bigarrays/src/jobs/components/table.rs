@@ -21,6 +21,13 @@ pub(super) struct Known {
     pub(super) from: Option<Digest>,
 }
 
+impl Known {
+    /// What another process has left of a block.
+    pub(super) fn left(count: u32, touching: u32, from: Option<Digest>) -> Self {
+        Self { base: 0, touching, count, from }
+    }
+}
+
 /// A block whose neighbours are not all done.
 #[derive(Debug)]
 struct Waiting {

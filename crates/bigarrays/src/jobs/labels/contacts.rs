@@ -11,11 +11,10 @@ use crate::compute::{Digest, is_of_space};
 use crate::jobs::blockwise::Blockwise;
 use crate::jobs::geometry::{Geometry, each, in_order};
 use crate::jobs::labels::options::LabelOptions;
-use crate::jobs::labels::statistics::{RUN, config};
+use crate::jobs::labels::reading::Reading;
 use crate::jobs::labels::tally::{MANY, Tally, Total};
-use crate::jobs::labels::word::{Label, element, for_label, label_of};
+use crate::jobs::labels::word::{Label, for_label, label_of};
 use crate::jobs::runs::Runs;
-use crate::run::budget;
 
 /// Pairs of labels that share faces of voxels.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,38 +49,34 @@ pub struct Contacts {
 /// budget has room for; `Cancelled`; those of reading.
 pub fn contacts(labels: &Array, options: &LabelOptions<'_>) -> Result<Contacts> {
     for_label!(labels.dtype(), T => {
-        let ground = element::<T>(options.ground())?;
-        let memory = budget::of_job(options.memory);
-        let is_empty = T::of_bytes(labels.layout().fill.as_bytes()) == ground;
-        let held = (memory - memory / 4, size_of::<T>() as u64 + RUN);
-        let blocks = Blockwise::reading(labels, held, is_empty)?;
+        let Some(reading) = Reading::<T>::new("contacts", labels, options)? else {
+            return Ok(Contacts::default());
+        };
+        let Reading { blocks, ground, entries, room } = &reading;
         let joins: Dims<bool> = labels.axis_names().iter().map(|name| is_of_space(name)).collect();
         let joins = in_order(labels.order(), joins.into_iter());
-        if options.dry_run {
-            return Ok(Contacts::default());
-        }
-        let key = config("contacts", &blocks, options).key();
-        let entries = options.journal.map(|journal| journal.on(&key));
-        let room = blocks.room(memory);
         let total = Total::new(joins.len(), join, room / 3, "pairs of labels that touch");
         let ends = Ends { waiting: Mutex::default(), most: room / 3 };
-        blocks.each(&|progress| options.tell((0, 1), progress), &|number, block| {
+        blocks.each(Some(0), &|progress| options.tell((0, 1), progress), &|number, block| {
             let make = |put: &mut dyn FnMut(Vec<u64>) -> Result<()>| -> Result<Option<Digest>> {
                 let (elements, from) = blocks.read::<T>(block)?;
                 let geometry = blocks.geometry(number, block);
-                let scan = Scan { elements: &elements, geometry: &geometry, joins: &joins, ground };
+                let scan = Scan { elements: &elements, geometry: &geometry, joins: &joins, ground: *ground };
                 scan.collect(put)?;
                 put(scan.faces())?;
                 Ok(from)
             };
             let take = |words: &[u64]| match words.split_first() {
                 // What lies at the ends comes last.
-                Some((&FACES, faces)) => ends.add(&blocks, number, faces, &joins, &total),
+                Some((&FACES, faces)) => ends.add(blocks, number, faces, &joins, &total),
                 Some((_, pairs)) => total.add(pairs),
                 None => Ok(()),
             };
             blocks.left(number, block, entries.as_ref(), &make, &take)
         })?;
+        if blocks.does_share() {
+            return Ok(Contacts::default());
+        }
         labels.expect_as_opened()?;
         Ok(found(&total.into_tally(), labels))
     })

@@ -5,6 +5,7 @@
 
 mod contacts;
 mod options;
+mod reading;
 mod relabel;
 mod statistics;
 mod tally;

@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::compute::{Journal, Number};
+use crate::jobs::sharing::Sharing;
 use crate::run::runner::Progress;
 
 /// Which elements are no labels, and what jobs on the others may use.
@@ -16,6 +17,8 @@ pub struct LabelOptions<'a> {
     pub dry_run: bool,
     /// Where what is done is noted, and looked up what an earlier run has noted.
     pub journal: Option<&'a Journal>,
+    /// What of the work this process does, where several share it; all of it without. With it, there is no journal.
+    pub sharing: Option<&'a Sharing>,
     /// Is told after every block, from any thread.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
 }

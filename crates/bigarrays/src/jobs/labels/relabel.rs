@@ -7,8 +7,10 @@ use crate::base::error::{Error, Result};
 use crate::compute::{Digest, Entries, LabelTable, Lookup, Unlisted, identity_of};
 use crate::jobs::blockwise::{Blockwise, Writing};
 use crate::jobs::labels::options::{LabelOptions, Numbering};
-use crate::jobs::labels::statistics::{RUN, collected, config, firsts};
+use crate::jobs::labels::reading::{RUN, config};
+use crate::jobs::labels::statistics::{collected, firsts};
 use crate::jobs::labels::word::{Label, element, for_label, no_labels};
+use crate::jobs::sharing::{Sharing, entries};
 use crate::run::budget;
 
 /// Set for numbers of blocks that are written.
@@ -46,10 +48,14 @@ pub fn relabel(
 ) -> Result<()> {
     let target_type = target.dtype();
     for_label!(source.dtype(), T => {
-        let words = Words::of::<T>(table, unlisted, target_type)?;
+        let words = match options.sharing {
+            Some(sharing) if sharing.own_pass().is_some() => Words::given(sharing, unlisted, target_type)?,
+            _ => Words::of::<T>(table, unlisted, target_type)?,
+        };
         let memory = budget::of_job(options.memory);
+        let memory = options.sharing.map_or(memory, |sharing| sharing.memory(memory));
         let room = memory.saturating_sub(words.bytes());
-        let blocks = blocks::<T>(source, target, room, words.of_fill::<T>(source, target))?;
+        let blocks = blocks::<T>(source, target, room, words.of_fill::<T>(source, target), options)?;
         if options.dry_run {
             return Ok(());
         }
@@ -57,7 +63,8 @@ pub fn relabel(
             .with("target", identity_of(target))
             .with("table", Digest::of_text(&format!("{unlisted:?} {:?}", words.digest().0)))
             .key();
-        let entries = options.journal.map(|journal| journal.on(&key));
+        let entries = entries((options.journal, options.sharing), &key);
+        options.sharing.map_or(Ok(()), |sharing| words.give(sharing))?;
         write::<T>(&blocks, &words, entries.as_ref(), (options, (0, 1)))?;
         end(&blocks, &key, options)
     })
@@ -96,7 +103,7 @@ pub fn renumber(
         let memory = budget::of_job(options.memory);
         let stays = T::of_bytes(source.layout().fill.as_bytes()) == ground && target.layout().fill.is_zero();
         // The rest is for labels.
-        let blocks = blocks::<T>(source, target, memory - memory / 4, stays)?;
+        let blocks = blocks::<T>(source, target, memory - memory / 4, stays, options)?;
         if options.dry_run {
             return Ok(LabelTable::default());
         }
@@ -104,14 +111,23 @@ pub fn renumber(
             .with("target", identity_of(target))
             .with("by", by.name())
             .key();
-        let entries = options.journal.map(|journal| journal.on(&key));
+        let entries = entries((options.journal, options.sharing), &key);
         let room = blocks.room(memory);
+        if let Some((sharing, 1)) = options.sharing.and_then(|sharing| Some((sharing, sharing.own_pass()?))) {
+            let words = Words::given(sharing, Unlisted::Refuse, target.dtype())?;
+            write::<T>(&blocks, &words, entries.as_ref(), (options, (1, 2)))?;
+            return Ok(LabelTable::default());
+        }
         let tally = collected(&blocks, ground, room / 2, entries.as_ref(), (options, (0, 2)))?;
+        if blocks.does_share() {
+            return Ok(LabelTable::default());
+        }
         let found = firsts(&tally, source.dtype());
         drop(tally);
         let table = numbered(found, by)?;
         let all = table.iter().chain([(ground.wide().into(), 0)]);
         let words = Words::of::<T>(&LabelTable::new(all)?, Unlisted::Refuse, target.dtype())?;
+        options.sharing.map_or(Ok(()), |sharing| words.give(sharing))?;
         write::<T>(&blocks, &words, entries.as_ref(), (options, (1, 2)))?;
         end(&blocks, &key, options)?;
         Ok(table)
@@ -128,17 +144,29 @@ fn numbered(mut found: Vec<(i128, u64)>, by: Numbering) -> Result<LabelTable> {
 }
 
 /// The blocks of labels that become others.
-fn blocks<'a, T: Label>(source: &Array, target: &'a Array, room: u64, stays: bool) -> Result<Blockwise<'a>> {
+fn blocks<'a, T: Label>(
+    source: &Array,
+    target: &'a Array,
+    room: u64,
+    stays: bool,
+    options: &LabelOptions<'a>,
+) -> Result<Blockwise<'a>> {
     let held = (size_of::<T>() + target.dtype().size()) as u64 + RUN;
-    Blockwise::new(source, target, (room, held), stays)
+    Blockwise::new(source, target, (room, held), stays, options.sharing)
 }
 
-/// Notes that all is done.
+/// Notes that all is done, if it is.
 fn end(blocks: &Blockwise<'_>, key: &str, options: &LabelOptions<'_>) -> Result<()> {
+    if blocks.does_share() {
+        return Ok(());
+    }
     blocks.source.expect_as_opened()?;
     options.journal.map_or(Ok(()), |journal| journal.note_done(key))?;
     blocks.target.complete_if_whole()
 }
+
+/// The name under which a table is given to others.
+const TABLE: &str = "table";
 
 /// A table as words of 64 bits.
 struct Words {
@@ -156,6 +184,23 @@ impl Words {
         }
         unlisted.expect_in(to)?;
         let (names, values) = table.words(T::DTYPE, to)?;
+        Ok(Self { names, values, unlisted, to })
+    }
+
+    /// Gives them to the processes that share the work, if this one leads.
+    fn give(&self, sharing: &Sharing) -> Result<()> {
+        if sharing.own_pass().is_some() {
+            return Ok(());
+        }
+        sharing.give(TABLE, bytemuck::cast_slice(&[&self.names[..], &self.values[..]].concat()))
+    }
+
+    /// Those that the one who leads has given.
+    fn given(sharing: &Sharing, unlisted: Unlisted, to: DataType) -> Result<Self> {
+        let bytes = sharing.given(TABLE)?;
+        let word = |word: &[u8]| u64::from_ne_bytes(word.try_into().unwrap_or_default());
+        let mut names: Vec<u64> = bytes.chunks_exact(8).map(word).collect();
+        let values = names.split_off(names.len() / 2);
         Ok(Self { names, values, unlisted, to })
     }
 
@@ -216,6 +261,7 @@ fn write<T: Label>(
         })
     };
     let writing = Writing {
+        pass: pass.0,
         entries,
         mark: WRITTEN,
         from: &|_, block| Ok(with_table(Some(blocks.versions(block)?))),

@@ -5,15 +5,14 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::Result;
-use crate::chunk::config::{Config, Parameter};
-use crate::compute::{Cuts, Digest, Entries, identity_of};
+use crate::compute::{Digest, Entries};
 use crate::jobs::blockwise::Blockwise;
 use crate::jobs::geometry::{Geometry, each, in_order};
 use crate::jobs::labels::options::LabelOptions;
+use crate::jobs::labels::reading::Reading;
 use crate::jobs::labels::tally::{MANY, Tally, Total};
-use crate::jobs::labels::word::{Label, element, for_label, label_of};
+use crate::jobs::labels::word::{Label, for_label, label_of};
 use crate::jobs::runs::Runs;
-use crate::run::budget;
 
 /// The labels of an array, ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,26 +51,19 @@ pub struct LabelStatistics {
 /// budget has room for; `Cancelled`; those of reading.
 pub fn label_table(labels: &Array, options: &LabelOptions<'_>) -> Result<LabelStatistics> {
     for_label!(labels.dtype(), T => {
-        let ground = element::<T>(options.ground())?;
-        let memory = budget::of_job(options.memory);
-        let is_empty = T::of_bytes(labels.layout().fill.as_bytes()) == ground;
-        let held = (memory - memory / 4, size_of::<T>() as u64 + RUN);
-        let blocks = Blockwise::reading(labels, held, is_empty)?;
-        if options.dry_run {
+        let Some(reading) = Reading::<T>::new("label table", labels, options)? else {
+            return Ok(LabelStatistics::default());
+        };
+        let Reading { blocks, ground, entries, room } = &reading;
+        // The other half is for what is made of it.
+        let tally = collected(blocks, *ground, room / 2, entries.as_ref(), (options, (0, 1)))?;
+        if blocks.does_share() {
             return Ok(LabelStatistics::default());
         }
-        let key = config("label table", &blocks, options).key();
-        let entries = options.journal.map(|journal| journal.on(&key));
-        let room = blocks.room(memory);
-        // The other half is for what is made of it.
-        let tally = collected(&blocks, ground, room / 2, entries.as_ref(), (options, (0, 1)))?;
         labels.expect_as_opened()?;
         statistics(&tally, labels)
     })
 }
-
-/// Bytes of a run.
-pub(super) const RUN: u64 = 4;
 
 /// Words of a label: its voxels and its first one; and along each axis its least and its largest place and the sum of places.
 fn width(ndim: usize) -> usize {
@@ -93,14 +85,6 @@ fn u128_of(low: u64, high: u64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-/// All that what is found depends on but elements.
-pub(super) fn config(name: &'static str, blocks: &Blockwise<'_>, options: &LabelOptions<'_>) -> Config {
-    Config::new(name)
-        .with("source", identity_of(&blocks.source))
-        .with("background", format!("{:?}", options.ground()))
-        .with("cuts", blocks.plan.blocks.cuts.iter().map(Cuts::config).collect::<Parameter>())
-}
-
 /// What there is of each label in all blocks.
 pub(super) fn collected<T: Label>(
     blocks: &Blockwise<'_>,
@@ -111,7 +95,7 @@ pub(super) fn collected<T: Label>(
 ) -> Result<Tally<u64>> {
     let ndim = blocks.source.ndim();
     let total = Total::new(width(ndim), join, room, "labels");
-    blocks.each(&|progress| options.tell(pass, progress), &|number, block| {
+    blocks.each(Some(pass.0), &|progress| options.tell(pass, progress), &|number, block| {
         let make = |put: &mut dyn FnMut(Vec<u64>) -> Result<()>| -> Result<Option<Digest>> {
             let (elements, from) = blocks.read::<T>(block)?;
             let geometry = blocks.geometry(number, block);

@@ -239,6 +239,7 @@ fn plan(left: &Array, right: &Array, memory: u64, stored: Option<&Stored>) -> Re
         at_once: at_once(left, right, stored),
         most: stored
             .and_then(|stored| stored.most(left.layout().chunk_bytes().max(right.layout().chunk_bytes()))),
+        given: None,
     };
     input.plan()
 }

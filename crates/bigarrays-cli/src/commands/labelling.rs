@@ -1,0 +1,83 @@
+//! What `components`, `remap` and `renumber` have in common: labels that go to a new array.
+
+use bigarrays::jobs::{Journal, LabelOptions};
+use bigarrays::store::absolute;
+use bigarrays::{Array, DataType, Result};
+use clap::Args;
+
+use crate::args::heading::RUN;
+use crate::args::{LayerArgs, NewArgs, values};
+use crate::commands::new::{labels_source, rehearsed, taken_up};
+use crate::interrupt;
+use crate::output::Meter;
+use crate::session::Session;
+
+/// How the new array is made, and what that may use.
+#[derive(Debug, Args)]
+pub(crate) struct LabellingArgs {
+    #[command(flatten)]
+    new: NewArgs,
+
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    /// Note finished blocks, and go on where an earlier run of this command ended
+    #[arg(long, help_heading = RUN)]
+    resume: bool,
+
+    /// Memory budget in bytes, such as 512M or 4G [default: a quarter of the memory that the process may use]
+    #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+}
+
+/// A command that writes labels to a new array.
+pub(super) struct Labelling<'a> {
+    /// The name of the command.
+    pub(super) command: &'static str,
+    pub(super) source: &'a str,
+    pub(super) target: &'a str,
+    /// The type of the new labels, if it is not that of the source.
+    pub(super) dtype: Option<DataType>,
+    pub(super) args: &'a LabellingArgs,
+    /// All else that the outcome depends on.
+    pub(super) how: String,
+    /// What is being done, for who waits.
+    pub(super) doing: &'static str,
+}
+
+/// What a command has found, the array that it has made, and its journal, if there is one.
+pub(super) type Labelled<R> = (R, Array, Option<Journal>);
+
+impl Labelling<'_> {
+    /// Does the job: first without an array, so that what does not fit into the budget is refused before anything is made.
+    pub(super) fn run<R>(
+        &self,
+        session: &Session,
+        job: impl Fn(&Array, &Array, &LabelOptions<'_>) -> Result<R>,
+    ) -> anyhow::Result<Labelled<R>> {
+        let LabellingArgs { new, layer, resume, memory } = self.args;
+        let made = labels_source(self.source, self.target, self.dtype, (new, layer), session)?;
+        let source = &made.mapped.view;
+        let options = LabelOptions { memory: memory.unwrap_or(0), ..LabelOptions::default() };
+        let planned = LabelOptions { dry_run: true, ..options };
+        job(source, &rehearsed(self.target, &made.spec, made.format)?, &planned)?;
+        interrupt::watch()?;
+        let journal = if *resume { Some(self.journal(session)?) } else { None };
+        let open = session.open().format(made.format);
+        let target = taken_up(self.target, &made.spec, &open, journal.as_ref())?;
+        let meter = Meter::new(format!("{} {}", self.doing, self.source), 0, session.terminal);
+        let tell = |progress| meter.tell(progress);
+        let options = LabelOptions { journal: journal.as_ref(), progress: Some(&tell), ..options };
+        let found = job(source, &target, &options);
+        meter.clear();
+        Ok((found?, target, journal))
+    }
+
+    fn journal(&self, session: &Session) -> Result<Journal> {
+        let Self { command, dtype, how, .. } = self;
+        let LabellingArgs { new, layer, .. } = self.args;
+        let (source, target) = (absolute(self.source), absolute(self.target));
+        let what = format!("{command} {source:?} {target:?} {how} {dtype:?} {new:?} {layer:?}");
+        session.journal(&what, &format!("{command} {} {}", source.display(), target.display()))
+    }
+}
