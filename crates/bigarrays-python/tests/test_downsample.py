@@ -367,6 +367,22 @@ def test_work_follows_what_is_stored(tmp_path: Path) -> None:
     assert ba.verify(tmp_path / "huge").whole
 
 
+def test_work_follows_what_is_stored_wherever_cells_begin(tmp_path: Path) -> None:
+    # Chunks of coarser levels lie across those of finer ones.
+    domain = "-100_001:99_999,3:200_003,5:20_005".replace("_", "")
+    labels = ba.create(tmp_path / "huge", domain=domain, dtype="uint8", labels=True, chunk_shape=(64, 64, 64))
+    values = np.zeros((128, 128, 128), "uint8")
+    values[50:90, 30:77, 41:99] = np.random.default_rng(3).integers(0, 5, (40, 47, 58))
+    labels[-1024:-896, 2048:2176, 1024:1152] = values
+    keys = ba.downsample(labels, levels=6, factors=(2, 2, 2), method="max")
+    for level, key in enumerate(keys, 1):
+        box = tuple(slice(first >> level, (first + 128) >> level) for first in (-1024, 2048, 1024))
+        np.testing.assert_array_equal(
+            ba.open(tmp_path / "huge", scale=key)[box], reference(values, (2**level,) * 3, np.max), err_msg=key
+        )
+    assert len(list((tmp_path / "huge").rglob("*-*"))) < 400
+
+
 def test_shards_are_as_large_as_the_budget_allows(tmp_path: Path) -> None:
     values = np.arange(256 * 256 * 128, dtype="uint64").reshape(256, 256, 128) // 7
     for name in ("small", "large"):

@@ -11,6 +11,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::ContentEncoding;
+use crate::chunk::grid::AxisSelection;
 use crate::run::interrupt::check_interrupt;
 use crate::store::{Finding, Get, Part};
 
@@ -101,15 +102,7 @@ impl ChunkSet {
         let part = part.intersect(array.domain());
         let grid = &array.layout().grid;
         let selection = array.stored_inside(&part)?;
-        let window = |(axis, wanted): (usize, &crate::chunk::grid::AxisSelection)| {
-            let (origin, chunk) = (grid.domain().origin()[axis], grid.chunk_shape()[axis]);
-            let first = wanted.start.abs_diff(origin);
-            match wanted.count {
-                0 => 0..0,
-                count => first / chunk..(first + (count - 1) * wanted.step) / chunk + 1,
-            }
-        };
-        let window: Dims<Range<u64>> = selection.iter().enumerate().map(window).collect();
+        let window = window_of(array, &selection);
         let places = window.iter().try_fold(1u64, |all, range| all.checked_mul(range.end - range.start));
         if places.is_none() {
             return Err(
@@ -199,6 +192,25 @@ impl ChunkSet {
             }
         }
         Ok(())
+    }
+
+    /// The boxes of those of its chunks that `part`, a box of the view, touches. Chunks that are far from it cost nothing.
+    pub(crate) fn within(&self, part: &Domain) -> Result<Vec<Domain>> {
+        let selection = self.array.stored_inside(&part.intersect(&self.part))?;
+        let wanted = window_of(&self.array, &selection);
+        let mut found = Vec::new();
+        let mut numbers = self.numbers.iter();
+        let mut at: Dims<u64> = wanted.iter().map(|range| range.start).collect();
+        while let Some(next) = next_within(&at, &wanted).and_then(|index| self.number(&index)) {
+            numbers.advance_to(next);
+            let Some(number) = numbers.next() else { break };
+            at = self.place(number);
+            if next_within(&at, &wanted).as_ref() == Some(&at) {
+                found.extend(self.seen(&at).filter(|chunk| !chunk.intersect(part).is_empty()));
+                at[0] += 1;
+            }
+        }
+        Ok(found)
     }
 
     fn places(&self) -> u64 {
@@ -321,6 +333,44 @@ impl ChunkSet {
     }
 }
 
+/// The indices of chunks that a selection touches, along each stored axis.
+fn window_of(array: &Array, selection: &[AxisSelection]) -> Dims<Range<u64>> {
+    let grid = &array.layout().grid;
+    let window = |(axis, wanted): (usize, &AxisSelection)| {
+        let (origin, chunk) = (grid.domain().origin()[axis], grid.chunk_shape()[axis]);
+        let first = wanted.start.abs_diff(origin);
+        match wanted.count {
+            0 => 0..0,
+            count => first / chunk..(first + (count - 1) * wanted.step) / chunk + 1,
+        }
+    };
+    selection.iter().enumerate().map(window).collect()
+}
+
+/// The first index within a window that does not come before `at`; the first axis varies fastest, and may be past its end.
+fn next_within(at: &Dims<u64>, window: &Dims<Range<u64>>) -> Option<Dims<u64>> {
+    if window.iter().any(Range::is_empty) {
+        return None;
+    }
+    let mut next = at.clone();
+    let to_start = |next: &mut Dims<u64>, end: usize| {
+        next.iter_mut().zip(window).take(end).for_each(|(at, range)| *at = range.start);
+    };
+    for axis in (0..next.len()).rev() {
+        if next[axis] < window[axis].start {
+            to_start(&mut next, axis + 1);
+            return Some(next);
+        }
+        if next[axis] >= window[axis].end {
+            let slower = (axis + 1..next.len()).find(|&slower| next[slower] + 1 < window[slower].end)?;
+            next[slower] += 1;
+            to_start(&mut next, slower);
+            return Some(next);
+        }
+    }
+    Some(next)
+}
+
 /// The first and the last `i` for which `offset + step * i` lies in `range`; the last is before the first if there
 /// is none.
 fn steps_within(range: Range<i64>, offset: i64, step: i64) -> (i128, i128) {
@@ -430,6 +480,14 @@ mod tests {
                     // A view may reach outside, where there are no chunks.
                     prop_assert!(!inside || element == is_stored);
                 }
+            }
+            let half = |one: Range<i64>| one.start..(one.start + one.end + 1) / 2;
+            let halves = Domain::from_ranges(&view.domain().ranges().map(half).collect::<Vec<_>>()).unwrap();
+            let far = view.domain().translate(&vec![5; view.ndim()]).unwrap();
+            for part in boxes.iter().chain([&halves, &far, view.domain()]) {
+                let mut due = boxes.clone();
+                due.retain(|one| !one.intersect(part).is_empty());
+                prop_assert_eq!(set.within(part).unwrap(), due);
             }
             let total: u64 = boxes.iter().map(|part| part.checked_len().unwrap()).sum();
             prop_assert_eq!(total, elements.iter().map(|&one| u64::from(one)).sum::<u64>());

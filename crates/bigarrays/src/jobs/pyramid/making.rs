@@ -1,5 +1,6 @@
 //! What is made of what, and how boxes of levels lie in memory.
 
+use crate::array::ChunkSet;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
@@ -14,6 +15,8 @@ pub(super) struct Making<'a, T, K> {
     pub(super) method: Downsampling,
     pub(super) kernel: &'a K,
     pub(super) fill: T,
+    /// What is stored of the source, if that is known.
+    pub(super) stored: Option<ChunkSet>,
     pub(super) order: Order,
     /// The most bytes of the source that are read at once.
     pub(super) piece: u64,

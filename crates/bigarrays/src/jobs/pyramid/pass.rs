@@ -1,6 +1,6 @@
 //! One pass over the source: leaves are read, and cells go up the tree.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,7 +20,7 @@ use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
-use crate::jobs::pyramid::tree::{Index, Tree};
+use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
 use crate::store::NEAR;
@@ -193,7 +193,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             self.making.levels.source.clone()
         };
         let pieces = self.pieces(level, part)?;
-        if let [_] = &pieces[..] {
+        if let [only] = &pieces[..]
+            && only == part
+        {
             return self.piece(&source, level, part);
         }
         let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
@@ -240,29 +242,35 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         Ok(self.making.kernel.read(elements, &self.making.windows(&from, part, &level.factor)))
     }
 
-    /// Boxes of a box of a level, each of which is made of few enough bytes of the source.
+    /// Boxes of a box of a level, each of which is made of few enough bytes of the source; without those of which nothing is stored.
     fn pieces(&self, level: &Level, part: &Domain) -> Result<Vec<Domain>> {
         let grid = match self.of_whole_chunks(level)? {
             Some(grid) => grid,
             None => part.origin().iter().copied().zip(self.halved(level, part)).collect(),
         };
-        let mut pieces = vec![part.clone()];
-        for (axis, &(first, length)) in grid.iter().enumerate() {
-            let cut = |piece: &Domain| -> Result<Vec<Domain>> {
-                let range = piece.range(axis);
-                let before = range.start.wrapping_sub(first).rem_euclid(length as i64);
-                let starts = (range.start.saturating_sub(before)..range.end).step_by(length as usize);
-                let one = |start: i64| {
-                    let mut ranges: Vec<Range<i64>> = piece.ranges().collect();
-                    let end = start.saturating_add_unsigned(length);
-                    ranges[axis] = range.start.max(start)..range.end.min(end);
-                    Domain::from_ranges(&ranges)
-                };
-                starts.map(one).collect()
-            };
-            pieces = pieces.iter().map(cut).collect::<Result<Vec<_>>>()?.concat();
+        let touched = match &self.making.stored {
+            None => vec![part.clone()],
+            Some(stored) => {
+                let of_chunk = |chunk: &Domain| domain_of(chunk, &level.factor, Downsampling::Mean);
+                let chunks = stored.within(&self.making.source_of(level, part)?)?;
+                chunks.iter().map(|chunk| Ok(of_chunk(chunk)?.intersect(part))).collect::<Result<_>>()?
+            }
+        };
+        let mut places = BTreeSet::new();
+        for touched in touched.iter().filter(|touched| !touched.is_empty()) {
+            for_each_index(&index_ranges(touched, &grid), |place| {
+                places.insert(Index::from(place));
+            });
         }
-        Ok(pieces)
+        let piece = |place: Index| {
+            let of_axis = |(&at, &(first, length)): (&i64, &(i64, u64))| {
+                let start = first.saturating_add(at.saturating_mul(length as i64));
+                start..start.saturating_add_unsigned(length)
+            };
+            let ranges: Vec<Range<i64>> = place.iter().zip(&grid).map(of_axis).collect();
+            Ok(Domain::from_ranges(&ranges)?.intersect(part))
+        };
+        places.into_iter().map(piece).collect()
     }
 
     /// How many bytes of the source elements of a level are made of, of which there are so many along each axis.

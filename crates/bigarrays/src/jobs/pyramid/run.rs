@@ -56,9 +56,14 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         let (element, cell) = (size_of::<T>() as u64, kernel.bytes());
         let mut stages = stages(&levels.levels, Sizes { unit, element, cell })?;
         // What an edit has removed is made anew as well.
-        if options.part.is_none()
-            && let Listed::All(stored) = source.listed_chunks()?
-        {
+        let stored = match options.part {
+            Some(_) => None,
+            None => match source.listed_chunks()? {
+                Listed::All(stored) => Some(stored),
+                Listed::Cannot | Listed::TooMuch => None,
+            },
+        };
+        if let Some(stored) = &stored {
             for Stage { tree, .. } in &mut stages {
                 let factor = &tree.levels[0].factor;
                 let box_of = |chunk: &Domain| domain_of(chunk, factor, Downsampling::Mean);
@@ -66,7 +71,8 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             }
         }
         let fill = T::of_bytes(source.layout().fill.as_bytes());
-        let making = Making { levels, method, kernel, fill, order: source.order(), piece: 0, waiting: 0 };
+        let order = source.order();
+        let making = Making { levels, method, kernel, fill, stored, order, piece: 0, waiting: 0 };
         let mut run = Self { making, options, stages, kept: None, unit, in_flight: 1, peak: 0 };
         let key = run.config().key();
         let shared = options.work.units().map(|units| units.folder.join(Digest::of_text(&key)));

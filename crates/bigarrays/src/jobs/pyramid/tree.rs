@@ -23,6 +23,13 @@ struct Tier {
     active: Domain,
 }
 
+impl Tier {
+    /// The indexes of its boxes that there are.
+    fn indexes(&self) -> Dims<Range<i64>> {
+        index_ranges(&self.active, &self.grid)
+    }
+}
+
 /// Levels that are made in one pass, the finest first, and above them units: boxes of chunks of the coarsest level that are whole
 /// on their own.
 #[derive(Debug)]
@@ -97,7 +104,7 @@ impl<'a> Tree<'a> {
             );
             radix.push(own);
         }
-        let units = index_ranges(&tiers[tiers.len() - 1]);
+        let units = tiers[tiers.len() - 1].indexes();
         let count =
             units.iter().try_fold(1u64, |all, range| all.checked_mul(range.end.abs_diff(range.start)));
         count.and_then(|count| count.checked_mul(below.last().copied()?)).ok_or_else(too_many)?;
@@ -124,7 +131,7 @@ impl<'a> Tree<'a> {
                 check_interrupt()?;
             }
             let part = box_of(&chunk)?.intersect(&self.tiers[0].active);
-            for_each_index(&index_ranges(&Tier { active: part, ..self.tiers[0].clone() }), |leaf| {
+            for_each_index(&index_ranges(&part, &self.tiers[0].grid), |leaf| {
                 some.insert(self.number_of(leaf));
             });
         }
@@ -153,8 +160,8 @@ impl<'a> Tree<'a> {
     /// The chunks of a level that touch a box of it and are made of anything, by their indexes.
     pub(super) fn chunks_in(&self, level: usize, part: &Domain) -> Vec<Index> {
         let mut found = Vec::new();
-        let tier = Tier { active: part.intersect(&self.tiers[level].active), ..self.tiers[level].clone() };
-        for_each_index(&index_ranges(&tier), |index| {
+        let tier = &self.tiers[level];
+        for_each_index(&index_ranges(&part.intersect(&tier.active), &tier.grid), |index| {
             if self.leaves(level, index) > 0 {
                 found.push(index.into());
             }
@@ -231,7 +238,7 @@ impl<'a> Tree<'a> {
             }
         }
         let Some(some) = &self.some else {
-            let own = index_ranges(&self.tiers[0]);
+            let own = self.tiers[0].indexes();
             let both = ranges
                 .iter()
                 .zip(&own)
@@ -263,17 +270,17 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The indexes of the boxes of a tier that there are.
-fn index_ranges(tier: &Tier) -> Dims<Range<i64>> {
+/// The indexes of the boxes of a grid that touch a part.
+pub(super) fn index_ranges(part: &Domain, grid: &[(i64, u64)]) -> Dims<Range<i64>> {
     let along = |(range, &(origin, length)): (Range<i64>, &(i64, u64))| {
         let at = |coordinate: i64| (coordinate - origin).div_euclid(length as i64);
         if range.is_empty() { 0..0 } else { at(range.start)..at(range.end - 1) + 1 }
     };
-    tier.active.ranges().zip(&tier.grid).map(along).collect()
+    part.ranges().zip(grid).map(along).collect()
 }
 
 /// Calls `work` with each index, the last axis fastest.
-fn for_each_index(ranges: &[Range<i64>], mut work: impl FnMut(&[i64])) {
+pub(super) fn for_each_index(ranges: &[Range<i64>], mut work: impl FnMut(&[i64])) {
     let mut index: Index = ranges.iter().map(|range| range.start).collect();
     let count: u64 = ranges.iter().map(|range| range.end.abs_diff(range.start)).product();
     for _ in 0..count {
