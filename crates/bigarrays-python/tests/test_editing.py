@@ -160,6 +160,10 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         ba.blank(ba.open(tmp_path / "a"), box=array.domain)
     with pytest.raises(ba.MemoryBudgetError):
         ba.blank(array, box=array.domain, memory=1000)
+    x = array.lazy
+    for mask in (x.maximum_filter(3) == 4, x > x.mean(axis=0, keepdims=True), x[::-1].translate(x.domain.origin) > 4):
+        with pytest.raises(ba.InvalidArgumentError, match="save it to another array"):
+            ba.blank(array, mask=mask)
     np.testing.assert_array_equal(array[...], values)
 
 

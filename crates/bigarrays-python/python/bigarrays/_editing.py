@@ -101,7 +101,8 @@ def blank(
         How many stored chunks are removed because all of them is blanked, and how many change in part.
 
     Raises:
-        InvalidArgumentError: There is neither a box nor a mask, or they have other axes.
+        InvalidArgumentError: There is neither a box nor a mask, or they have other axes; or the mask is made of neighbours in the array, as
+            by a filter, of which some would be blanked before: save it first.
         ReadOnlyError: The array was opened with mode "r".
         MemoryBudgetError: What changes at once does not fit into the memory; nothing was changed.
 

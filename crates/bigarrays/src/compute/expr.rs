@@ -452,6 +452,29 @@ impl Lazy {
         Ok(())
     }
 
+    /// An error if elements depend on those of `array` elsewhere: who changes that block by block would change what the next
+    /// blocks are made of.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub(crate) fn expect_in_place_of(&self, array: &Array) -> Result<()> {
+        let to = array.canonical_location();
+        let (mut seen, mut left) = (HashSet::new(), vec![self]);
+        while let Some(lazy) = left.pop() {
+            if !seen.insert(lazy.id()) {
+                continue;
+            }
+            match lazy.kind() {
+                Kind::Source(own) if own.transform().axes == array.transform().axes => {}
+                Kind::Elementwise(..) | Kind::Convert(_) | Kind::Cast(..) => {
+                    left.extend(lazy.kind().arguments());
+                }
+                _ => lazy.expect_apart_from(&to, array.url())?,
+            }
+        }
+        Ok(())
+    }
+
     /// The arrays that this is of.
     fn sources(&self) -> Vec<&Array> {
         let nodes = self.nodes().into_iter();

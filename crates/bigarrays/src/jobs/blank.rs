@@ -73,7 +73,8 @@ pub struct Blanked {
 /// ```
 ///
 /// # Errors
-/// `InvalidArgument` without a box and a mask, or if they have other axes; `ReadOnly`; `MemoryBudget` before anything is changed;
+/// `InvalidArgument` without a box and a mask, if they have other axes, or if the mask is made of other elements of the array than those
+/// that it covers; `ReadOnly`; `MemoryBudget` before anything is changed;
 /// `Cancelled`; those of reading and writing.
 pub fn blank(array: &Array, options: &BlankOptions<'_>) -> Result<Blanked> {
     let during = |error: Error| error.during("blanking");
@@ -108,6 +109,9 @@ impl<'a> Job<'a> {
         let mut part = part.intersect(array.domain());
         if let Some(mask) = &mask {
             mask.domain().expect_ndim(array.ndim())?;
+            let other = "the mask is made of neighbours in the array that is blanked, of which some would be blanked before; \
+                         save it to another array first";
+            mask.expect_in_place_of(array).map_err(|_| Error::invalid(other))?;
             part = part.intersect(mask.domain());
         }
         let memory = budget::of_job(options.memory);
