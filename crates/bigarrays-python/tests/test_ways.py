@@ -143,6 +143,16 @@ print(*(asked.compute(memory=memory).tobytes().hex() for memory in (2 << 20, 3 <
     assert bytes_read() - before < 3.2 * values.nbytes
 
 
+def test_quantiles_of_very_many_elements_are_planned(tmp_path: Path) -> None:
+    shape = (1 << 17, 1 << 16)
+    array = ba.create(tmp_path / "x", shape=shape, dtype="float64", chunk_shape=(1 << 5, 1 << 16), format="zarr3")
+    plan = array.lazy.nanquantile([0.1, 0.5]).explain(format="dict", memory=1 << 30)
+    assert sum(one["bytes_read"] for one in plan["passes"]) == 4 * np.prod(shape) * 8
+    assert plan["peak_memory"] <= 1 << 30
+    with pytest.raises(ba.UnsupportedError, match="of groups of more than"):
+        array.lazy.groupby(np.arange(1 << 17) % 3, axis=0).quantile(0.5, axis=1)
+
+
 def test_what_no_way_can_do_is_refused() -> None:
     values, array = pancakes("float32", (300, 40, 130))
     with pytest.raises(ba.MemoryBudgetError, match="takes [0-9]+ MiB at least"):
@@ -194,7 +204,7 @@ def test_running_sums_of_whole_axes_are_the_same(seed: int, tmp_path: Path) -> N
         assert "with whole axes in memory" in notes(made, memory=256 << 20)
         whole = made.compute(memory=256 << 20)
         same(made[:, :, 3:4].compute(memory=256 << 20), whole[:, :, 1:2])
-        # What is to be resumed is computed directly.
+        # What is to be resumed is computed in the same way.
         out, options = tmp_path / name, {"format": "zarr3", "chunk_shape": chunk, "scratch": tmp_path}
         same(made.save(out, resume=str(tmp_path / f"{name}-journal"), **options)[...], whole)
 

@@ -232,13 +232,14 @@ fn what_cannot_be_taken_up_is_refused_before_anything_is_done() {
     let options = ComputeOptions { journal: Some(&journal), ..ComputeOptions::default() };
     let jobs = bench.jobs();
     plan(&[(&jobs[0].1[0].0, None)], &options).unwrap();
-    let (lazy, chunk) = &jobs[3].1[0];
-    let target = bench.create("target", lazy.domain().shape(), chunk);
-    let error = lazy.save(&target, &options).unwrap_err();
+    let two = &jobs.iter().find(|job| job.0 == "two stages").unwrap().1;
+    let arrays = targets(&bench, "target", two);
+    let results = two.iter().zip(&arrays).map(|((lazy, _), array)| (lazy, Target::Array(array))).collect();
+    let (error, target) = (compute(results, &options).unwrap_err(), &arrays[0]);
     assert!(error.to_string().contains("scratch folder"), "{error}");
     let own =
         Lazy::of_function(&Domain::from_shape(&SHAPE).unwrap(), DataType::F32, None, |_, _| Ok(())).unwrap();
-    let error = own.save(&target, &options).unwrap_err();
+    let error = own.save(target, &options).unwrap_err();
     assert!(error.to_string().contains("known again"), "{error}");
-    assert!(files(&bench.path("target")).is_empty());
+    assert!(files(&bench.path("target-0")).is_empty());
 }

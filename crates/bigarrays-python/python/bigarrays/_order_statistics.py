@@ -20,7 +20,8 @@ class OrderStatistics:
     def median(self: Any, axis: Axis = None, *, keepdims: bool = False) -> Lazy:
         """The median along `axis`, exact: the mean of the two elements in the middle of an even number. NaN if one is NaN.
 
-        All elements along `axis` are in memory at once, of as many places as fit.
+        All elements along `axis` are in memory at once, of as many places as fit; or, if not even one fits, the input is read in
+        rounds that count the bits of its elements, as `explain` says.
 
         Example:
             >>> bigarrays.lazy([[3, 9, 4], [1, 1, 7]]).median(axis=1).compute()

@@ -14,6 +14,7 @@ use crate::compute::held_boxes::{Replacing, array_of, cut, empty, inputs, named}
 use crate::compute::ledger::Noting;
 use crate::compute::noted::Made;
 use crate::compute::plan::HeldBoxes;
+use crate::run::interrupt::check_interrupt;
 use crate::run::pool::threads;
 use crate::run::runner::{FAR, Progress, Runner};
 use crate::store::{NEAR, Store};
@@ -45,6 +46,8 @@ impl Boxed<'_> {
         };
         let (mut done, total) = (0u64, bytes(self.root.domain()));
         for number in numbers.start..numbers.end.min(self.len()) {
+            // A box that is begun after a stop would be done in vain.
+            check_interrupt()?;
             let part = &self.boxes.boxes[number as usize];
             if !self.is_done(number, part)? {
                 self.make(number, part)?;
@@ -93,9 +96,11 @@ impl Boxed<'_> {
     fn make(&self, number: u64, part: &Domain) -> Result<()> {
         let own = cut(self.root, part)?;
         let inputs = inputs(&own);
-        let watched = Watched::new(&inputs, Reads::over);
-        let held = watched.inputs.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let from = watched.digest();
+        // Who notes nothing asks for no versions.
+        let watched = self.noting.as_ref().map(|_| Watched::new(&inputs, Reads::over));
+        let through = watched.as_ref().map_or(&inputs, |watched| &watched.inputs);
+        let held = through.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let from = watched.as_ref().and_then(Watched::digest);
         let own = Replacing { inputs: &inputs, held: &held }.lazy(&own)?;
         (self.compute)(&own, &self.target.cut(part)?)?;
         match (&self.noting, from) {

@@ -29,7 +29,7 @@ const FIFTHS: u64 = 4;
 /// The most boxes.
 const MOST: u64 = 1 << 16;
 
-/// Boxes for each of several processes, some of which are slow.
+/// The fewest boxes where a run that ends early loses those under way, and boxes for each of several processes, some of which are slow.
 const OF_WORKER: u64 = 4;
 
 /// The plan of boxes of a result, if they read clearly less than the passes of this one do.
@@ -46,16 +46,18 @@ pub(super) fn plan(root: &Lazy, target: &Array, direct: &Plan, limits: Limits) -
         return Ok(None);
     }
     let processes = limits.workers.div_ceil(limits.threads.max(1));
-    let wanted = if processes > 1 { processes.saturating_mul(OF_WORKER) } else { 1 };
+    // What one process does to the end has as few boxes as fit.
+    let is_in_parts = limits.is_resumable || processes > 1;
+    let wanted = limits.threads.max(processes).saturating_mul(OF_WORKER);
+    let (wanted, least) = if is_in_parts { (wanted, OF_WORKER.max(processes)) } else { (1, 1) };
     let Some(lengths) = lengths(root, target, (limits.memory / SHARE, wanted))? else { return Ok(None) };
     let count = count(root, &lengths);
     let reads = reads(&cut(root, &first_box(root, &lengths)?)?, count)?;
     let all = reads.iter().fold(0u64, |all, flow| all.saturating_add(flow.bytes));
-    let may_share = !limits.is_resumable && processes == 1;
     if count > MOST
-        || count < processes
+        || count < least
         || all > read / 5 * FIFTHS
-        || !(may_share || are_apart(target, &lengths)?)
+        || (is_in_parts && !are_apart(target, &lengths)?)
     {
         return Ok(None);
     }

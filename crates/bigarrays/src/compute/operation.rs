@@ -16,7 +16,8 @@ use crate::compute::groups::Grouped;
 use crate::compute::number::Number;
 use crate::compute::reduction::Reduction;
 use crate::compute::result_axis::{Place, Written};
-use crate::compute::windowed::{BlockFn, Bound, ConfigFn, Elements, Reduced, Window, Windowed, Work};
+use crate::compute::window::{Elements, Window};
+use crate::compute::windowed::{BlockFn, Bound, ConfigFn, Reduced, Windowed, Work};
 use crate::compute::windows::Windows;
 
 /// The most pieces of a reduction that are joined, and the fewest steps of one.

@@ -15,7 +15,8 @@ use crate::compute::boundary::Boundary;
 use crate::compute::expr::Lazy;
 use crate::compute::infer;
 use crate::compute::operation::Operation;
-use crate::compute::windowed::{BlockFn, ConfigFn, Elements, Window};
+use crate::compute::window::{Elements, Window};
+use crate::compute::windowed::{BlockFn, ConfigFn};
 use crate::compute::windows::Windows;
 use crate::for_dtype;
 

@@ -9,23 +9,20 @@ use roaring::RoaringTreemap;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
-use crate::compute::block::{CellsOf, Folded, Folds, Held};
+use crate::compute::block::{CellsOf, Folded, Folds};
 use crate::compute::boxes::Boxes;
 use crate::compute::digest::Digest;
-use crate::compute::finish::Finished;
 use crate::compute::grouped::ByGroup;
 use crate::compute::inputs::Compiled;
 use crate::compute::partials::{Partial, Segments};
 use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::Method;
 use crate::compute::resume::{Record, Watched};
-use crate::compute::sink::{Place, Sink};
+use crate::compute::sink::Sink;
 use crate::compute::slots::Allowance;
 use crate::compute::sparse::Sparse;
-use crate::compute::spread::Spread;
 use crate::compute::stage::{Output, Stage};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::runner::Runner;
@@ -36,14 +33,14 @@ type OfBoxes = BTreeMap<u64, (u64, u64)>;
 /// A pass that reduces elements.
 pub(super) struct Reducing<'a> {
     compiled: Compiled,
-    methods: Vec<Method>,
-    stage: &'a Stage,
-    folding: &'a Folding,
+    pub(super) methods: Vec<Method>,
+    pub(super) stage: &'a Stage,
+    pub(super) folding: &'a Folding,
     pass: &'a Pass,
     boxes: Boxes,
     /// How many elements there are along each reduced axis.
-    lengths: Dims<u64>,
-    sparse: Option<Sparse>,
+    pub(super) lengths: Dims<u64>,
+    pub(super) sparse: Option<Sparse>,
     record: Option<&'a Record<'a>>,
     cells_of: CellsOf,
 }
@@ -133,30 +130,6 @@ impl<'a> Reducing<'a> {
             self.sparse = Some(sparse);
         }
         Ok(self)
-    }
-
-    /// For each result, its element where nothing is stored of what it is of.
-    fn of_nothing(&self, sparse: &Sparse) -> Result<Vec<Vec<u8>>> {
-        let mut cells = self.nothing(1);
-        self.add_elsewhere(sparse, &mut cells.held)?;
-        let finished = self.finished(&cells.sizes, 1);
-        let one = |((held, method), output): ((Held, &Method), &Output)| {
-            let words = finished.elements(held, *method, output)?;
-            Ok(bytemuck::cast_slice(&words)[..output.dtype.size()].to_vec())
-        };
-        cells.held.into_iter().zip(&self.methods).zip(&self.stage.outputs).map(one).collect()
-    }
-
-    /// Folds an element of what is not stored into all cells.
-    fn add_elsewhere(&self, sparse: &Sparse, cells: &mut [Held]) -> Result<()> {
-        for ((held, method), element) in cells.iter_mut().zip(&self.methods).zip(&sparse.elsewhere) {
-            let mut word = 0u64;
-            bytemuck::bytes_of_mut(&mut word).copy_from_slice(element);
-            let values = vec![word; held.values.len()];
-            let one = Held { values, beside: Vec::new(), firsts: Vec::new(), means: Vec::new() };
-            held.merge(*method, &one);
-        }
-        Ok(())
     }
 
     /// The tasks that have anything to fold, and how many of them, and of their blocks, a box of the results has.
@@ -368,7 +341,7 @@ impl<'a> Reducing<'a> {
     }
 
     /// So many cells of nothing, as many in each group.
-    fn nothing(&self, cells: usize) -> Folds {
+    pub(super) fn nothing(&self, cells: usize) -> Folds {
         Folds::new(&self.methods, cells, &self.cells_of)
     }
 
@@ -378,7 +351,7 @@ impl<'a> Reducing<'a> {
     }
 
     /// The groups of a box of the axes that are not reduced.
-    fn by(&self, kept: &Domain) -> Option<ByGroup> {
+    pub(super) fn by(&self, kept: &Domain) -> Option<ByGroup> {
         let by = self.stage.by.as_ref()?;
         let behind = kept.shape().iter().skip(self.folding.axes[0]);
         let stride = behind.fold(1, |all, &length| all * length as usize);
@@ -387,15 +360,6 @@ impl<'a> Reducing<'a> {
         let stride = if is_sparse { kept.shape().iter().product::<u64>() as usize } else { stride };
         let (count, drops, labels) = (by.groups.len(), by.groups.drops, by.groups.labels);
         Some(ByGroup { count, stride, drops, is_sparse, labels })
-    }
-
-    /// How cells become elements, where cells of neighbouring groups are so far apart.
-    fn finished<'s>(&'s self, sizes: &'s [u64], stride: usize) -> Finished<'s> {
-        let first = match self.folding.axes[..] {
-            [axis] => self.stage.domain.origin()[axis],
-            _ => 0,
-        };
-        Finished { lengths: &self.lengths, first, sizes, stride, group: 0 }
     }
 
     /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.
@@ -451,88 +415,5 @@ impl<'a> Reducing<'a> {
             }
         }
         Ok((partials, bytes))
-    }
-
-    /// Folds the cells of all segments, in their order, and puts the elements that they are.
-    fn finish(
-        &self,
-        kept: &Domain,
-        partials: Segments,
-        has_missing: bool,
-        sinks: &[Vec<Sink<'_>>],
-    ) -> Result<()> {
-        let mut all = partials.into_values();
-        let mut cells = match all.next() {
-            Some(cells) => cells,
-            None => self.nothing(kept.checked_len()? as usize),
-        };
-        all.try_for_each(|partial| cells.merge(&self.methods, &partial))?;
-        if let Some(sparse) = self.sparse.as_ref().filter(|_| has_missing) {
-            self.add_elsewhere(sparse, &mut cells.held)?;
-        }
-        if cells.slots.is_some() {
-            return self.finish_labels(kept, cells, sinks);
-        }
-        let part = self.stage.placed(kept)?;
-        let (count, stride) = (part.checked_len()? as usize, self.by(kept).map_or(1, |by| by.stride));
-        let Folds { held, sizes, .. } = cells;
-        let finished = self.finished(&sizes, stride);
-        for (number, (held, method)) in held.into_iter().zip(&self.methods).enumerate() {
-            let output = &self.stage.outputs[number];
-            let elements = finished.elements(held, *method, output)?;
-            let bytes = &bytemuck::cast_slice(&elements)[..count * output.dtype.size()];
-            sinks[number]
-                .iter()
-                .try_for_each(|sink| sink.put(&part, bytes, output.dtype.size(), Order::C))?;
-        }
-        Ok(())
-    }
-    /// Puts the elements that cells of labels are, which have so many places each.
-    fn finish_labels(&self, kept: &Domain, cells: Folds, sinks: &[Vec<Sink<'_>>]) -> Result<()> {
-        let Folds { held, sizes, slots: Some(slots) } = cells else { return Ok(()) };
-        let Some(by) = &self.stage.by else { return Ok(()) };
-        let labels = slots.labels();
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        match by.groups.labels {
-            Some(DataType::U64) => order.sort_unstable_by_key(|&slot| labels[slot].cast_unsigned()),
-            _ => order.sort_unstable_by_key(|&slot| labels[slot]),
-        }
-        let finished = self.finished(&sizes, slots.cells);
-        for (number, (held, method)) in held.into_iter().zip(&self.methods).enumerate() {
-            let output = &self.stage.outputs[number];
-            let elements = finished.elements(held, *method, output)?;
-            let elements: &[u8] = bytemuck::cast_slice(&elements);
-            let item = output.dtype.size();
-            let places = |slot: usize| &elements[slot * slots.cells * item..(slot + 1) * slots.cells * item];
-            for sink in &sinks[number] {
-                if let Place::Table(table) = &sink.place {
-                    let table = &mut *table.locked();
-                    table.elements = order.iter().flat_map(|&slot| places(slot)).copied().collect();
-                    // Results of a pass have their labels once.
-                    if number == 0 {
-                        table.labels = order.iter().map(|&slot| labels[slot]).collect();
-                        table.sizes = order.iter().map(|&slot| sizes[slot]).collect();
-                    }
-                    continue;
-                }
-                let part = self.stage.placed(kept)?;
-                let empty = || self.of_no_elements(number, labels, &order);
-                let spread = Spread { kept, at: self.folding.axes[0], count: by.groups.len(), item };
-                let all = spread.all(labels, &order, elements, empty)?;
-                sink.put(&part, &all, item, Order::C)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The element of a group that was not met.
-    fn of_no_elements(&self, number: usize, labels: &[i64], order: &[usize]) -> Result<Vec<u8>> {
-        let (method, output) = (self.methods[number], &self.stage.outputs[number]);
-        // Labels ascend in this order.
-        let first = order.iter().enumerate().position(|(at, &slot)| labels[slot] != at as i64);
-        let group = first.unwrap_or(order.len()) as u64;
-        let finished = Finished { group, ..self.finished(&[0], 1) };
-        let words = finished.elements(Held::new(method, 1), method, output)?;
-        Ok(bytemuck::cast_slice(&words)[..output.dtype.size()].to_vec())
     }
 }

@@ -27,8 +27,8 @@ use crate::compute::reduction::Reduction;
 use crate::compute::site::Site;
 use crate::compute::windows::Windows;
 use crate::compute::{
-    aggregate, back, contraction, counting, histogram, lookup, quantile, remap, rounds, series, sketch,
-    stencil, weighing,
+    aggregate, back, contraction, counting, digits, histogram, lookup, narrowed, quantile, remap, series,
+    sketch, stencil, weighing,
 };
 
 /// Makes a kernel of its configuration; what does not fit to the operation is an error, so that the kernel finds what it needs in
@@ -48,8 +48,8 @@ const KERNELS: &[(&str, Read)] = &[
     ("remap", remap::read),
     ("running", series::read_running),
     ("copy", series::read_copying),
-    ("digits", rounds::read_digits),
-    ("narrowed", rounds::read_narrowed),
+    ("digits", digits::read),
+    ("narrowed", narrowed::read),
     ("differences", series::read_differing),
     ("sketch", sketch::read_sketch),
     ("approx_quantile", sketch::read_found),
