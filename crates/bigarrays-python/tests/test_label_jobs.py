@@ -148,3 +148,10 @@ def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert refused.returncode != 0 and ".csv or .npy" in refused.stderr and "columns()" in refused.stderr
     frame = pytest.importorskip("pandas").DataFrame(table.columns())
     assert frame.shape == (len(table.labels), 11)
+
+
+def test_what_a_format_does_not_keep_is_said_once() -> None:
+    labels = stored("memory://label-jobs/noted", np.ones((8, 8, 8), "uint32"), labels=True)
+    with pytest.warns(UserWarning) as warned:
+        ba.renumber(labels, "memory://label-jobs/noted/n5", format="n5")
+    assert [str(one.message) for one in warned] == ["n5 does not keep that elements are labels"]
