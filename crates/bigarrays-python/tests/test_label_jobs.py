@@ -135,8 +135,9 @@ def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
         pytest.skip("the program is not built")
     table, touching = ba.label_table(labels), ba.contacts(labels)
     parts = ba.components(labels, tmp_path / "parts", statistics=True)
+    jobs: list[Any] = [table, touching, parts]
     commands = {"labels": ["labels", "-o"], "contacts": ["contacts", "-o"], "components": ["components", "--statistics"]}
-    for (name, (command, option)), found in zip(commands.items(), (table, touching, parts), strict=True):
+    for (name, (command, option)), found in zip(commands.items(), jobs, strict=True):
         places = [tmp_path / "labels", tmp_path / "of"][: 2 if name == "components" else 1]
         subprocess.run([program, command, *places, option, tmp_path / f"{name}.npy"], check=True)
         written = np.load(tmp_path / f"{name}.npy")
