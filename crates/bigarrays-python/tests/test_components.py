@@ -91,3 +91,30 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     whole = ba.components(ba.open(tmp_path / "labels"), "memory://killed")
     np.testing.assert_array_equal(ba.open(target)[...], whole.array[...])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "parts"]
+
+
+@pytest.mark.parametrize("format", ["precomputed", "zarr2", "zarr3", "n5", "ome-zarr", "ome-zarr-0.4"])
+def test_more_components_than_the_type_has_numbers(tmp_path: Path, format: str) -> None:
+    values = np.zeros((30, 20, 14), "uint32")
+    values[::2, ::2, ::2] = np.arange(1, 1051).reshape(15, 10, 7)
+    source = ba.create(tmp_path / "labels", shape=values.shape, dtype="uint32", format=format, chunk_shape=(8, 8, 8))
+    source[...] = values
+    jobs: list[Any] = [ba.components, ba.renumber]
+    for number, job in enumerate(jobs):
+        target = tmp_path / f"new-{number}"
+        with pytest.raises(ba.InvalidArgumentError, match="uint8"):
+            job(source, target, dtype="uint8")
+        # Nothing was written, and nobody takes what is there for all of it.
+        with pytest.raises(ba.IncompleteError):
+            ba.open(target)
+        unwritten = ba.open(target, incomplete=True)
+        assert ba.verify(tmp_path / "labels").arrays[0]["stored"] > 0 and not unwritten[...].any()
+        # What was there before stays as it was.
+        kept = ba.create(tmp_path / f"kept-{number}", shape=values.shape, dtype="uint8", format=format, chunk_shape=(8, 8, 8))
+        kept[...] = 7
+        with pytest.raises(ba.InvalidArgumentError, match="uint8"):
+            job(source, kept)
+        assert (kept[...] == 7).all() and not kept.incomplete
+        ba.remove(target)
+        job(source, target, dtype="uint16")
+        assert ba.open(target)[...].max() == 1050

@@ -135,8 +135,9 @@ def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
         pytest.skip("the program is not built")
     table, touching = ba.label_table(labels), ba.contacts(labels)
     parts = ba.components(labels, tmp_path / "parts", statistics=True)
+    jobs: list[Any] = [table, touching, parts]
     commands = {"labels": ["labels", "-o"], "contacts": ["contacts", "-o"], "components": ["components", "--statistics"]}
-    for (name, (command, option)), found in zip(commands.items(), (table, touching, parts), strict=True):
+    for (name, (command, option)), found in zip(commands.items(), jobs, strict=True):
         places = [tmp_path / "labels", tmp_path / "of"][: 2 if name == "components" else 1]
         subprocess.run([program, command, *places, option, tmp_path / f"{name}.npy"], check=True)
         written = np.load(tmp_path / f"{name}.npy")
@@ -148,3 +149,10 @@ def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert refused.returncode != 0 and ".csv or .npy" in refused.stderr and "columns()" in refused.stderr
     frame = pytest.importorskip("pandas").DataFrame(table.columns())
     assert frame.shape == (len(table.labels), 11)
+
+
+def test_what_a_format_does_not_keep_is_said_once() -> None:
+    labels = stored("memory://label-jobs/noted", np.ones((8, 8, 8), "uint32"), labels=True)
+    with pytest.warns(UserWarning) as warned:
+        ba.renumber(labels, "memory://label-jobs/noted/n5", format="n5")
+    assert [str(one.message) for one in warned] == ["n5 does not keep that elements are labels"]

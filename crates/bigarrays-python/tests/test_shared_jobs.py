@@ -172,10 +172,8 @@ def test_what_cannot_be_shared_is_refused_before_anything_is_made(labels: ba.Arr
 @pytest.mark.parametrize("target", ["chunks", "shards", "layer", "morton"])
 def test_blanking(tmp_path: Path, pool: Executor, target: str) -> None:
     values = cells(5, (70, 50, 40)) + 1
-    arrays = [
-        ba.create(tmp_path / name, shape=values.shape, dtype="uint64", **{**TARGETS[target], "encoding": "raw"} if target == "layer" else TARGETS[target])
-        for name in ("a", "b")
-    ]
+    options = TARGETS[target] | ({"encoding": "raw"} if target == "layer" else {})
+    arrays = [ba.create(tmp_path / name, shape=values.shape, dtype="uint64", **options) for name in ("a", "b")]
     labels = ba.create(tmp_path / "mask", shape=values.shape, dtype="uint64", format="zarr3", chunk_shape=(20, 20, 20))
     labels[...] = values
     for array in arrays:
@@ -183,9 +181,9 @@ def test_blanking(tmp_path: Path, pool: Executor, target: str) -> None:
     covered = labels.lazy > int(np.median(values))
     by: dict[str, Any] = {"executor": pool, "memory": 1 << 20}
     for what in ({"box": "0:33,0:50,7:40"}, {"mask": covered}):
-        due = ba.blank(arrays[0], dry_run=True, memory=1 << 20, **what)  # type: ignore[arg-type]
+        due = ba.blank(arrays[0], dry_run=True, memory=1 << 20, **what)
         assert ba.blank(arrays[1], dry_run=True, **what, **by) == due
-        assert ba.blank(arrays[0], memory=1 << 20, **what) == ba.blank(arrays[1], **what, **by) == due  # type: ignore[arg-type]
+        assert ba.blank(arrays[0], memory=1 << 20, **what) == ba.blank(arrays[1], **what, **by) == due
         assert_same(*arrays)
     assert not (arrays[1][...] * (values > np.median(values))).any()
 

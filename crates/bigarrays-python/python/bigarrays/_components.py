@@ -110,7 +110,10 @@ def components(
     def found(array: Array, journal: _Journal | None, dry_run: bool) -> tuple[int, bytes | None, bytes | None]:
         how = given | {"dry_run": dry_run}
         if is_shared and not dry_run:
-            return shared(_components, (source, array), how, work, "finding components", passes=2)
+            joined: tuple[int, bytes | None, bytes | None] = shared(
+                _components, (source, array), how, work, "finding components", passes=2
+            )
+            return joined
         report = None if dry_run else reporter(progress, "finding components")
         return _components(source, array, **how, memory=memory, journal=journal, progress=report)
 

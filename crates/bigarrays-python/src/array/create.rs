@@ -90,7 +90,7 @@ pub(crate) fn create(
     path_or_url: PathBuf,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyArray> {
-    let (url, spec, opening) = described(py, path_or_url, options, "create")?;
+    let (url, spec, opening) = described(py, path_or_url, options, ("create", true))?;
     let options = opening.options();
     let array = detached(py, || options.create(&url, &spec))?;
     Ok(made(array, opening))
@@ -104,7 +104,7 @@ pub(crate) fn rehearse(
     path_or_url: PathBuf,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Option<PyArray>> {
-    let (url, spec, opening) = described(py, path_or_url, options, "create")?;
+    let (url, spec, opening) = described(py, path_or_url, options, ("create", false))?;
     let options = opening.options();
     let rehearsed = detached(py, || options.rehearse(&url, &spec))?;
     Ok(rehearsed.map(|array| made(array, opening)))
@@ -142,7 +142,7 @@ pub(crate) fn add_scale(
     path_or_url: PathBuf,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<PyArray> {
-    let (url, spec, opening) = described(py, path_or_url, options, "add_scale")?;
+    let (url, spec, opening) = described(py, path_or_url, options, ("add_scale", true))?;
     let options = opening.options();
     let array = detached(py, || options.add_scale(&url, &spec))?;
     Ok(made(array, opening))
@@ -161,14 +161,14 @@ fn described(
     py: Python<'_>,
     path_or_url: PathBuf,
     options: Option<&Bound<'_, PyDict>>,
-    function: &str,
+    (function, is_told): (&str, bool),
 ) -> PyResult<(String, CreateSpec, Opening)> {
     let given = Arguments::new(py, options)?;
     let url = to_url(py, path_or_url)?;
     let mut opening = Opening::take(&given, true)?;
     let like = given.take::<Bound<'_, PyAny>>("like")?;
-    let like =
-        like.map(|like| like_of(&given, &like, &opening, &url, function == "add_scale")).transpose()?;
+    let like = like.map(|like| like_of(&given, &like, &opening, &url, (function == "add_scale", is_told)));
+    let like = like.transpose()?;
     let (format, like) = like.unzip();
     let dtype = match (given.take::<Bound<'_, PyAny>>("dtype")?, &like) {
         (Some(dtype), _) => to_dtype(&dtype)?,
@@ -235,7 +235,7 @@ fn like_of(
     like: &Bound<'_, PyAny>,
     opening: &Opening,
     url: &str,
-    is_scale: bool,
+    (is_scale, is_told): (bool, bool),
 ) -> PyResult<(&'static str, CreateSpec)> {
     let py = given.py;
     let not_one = |_| given.invalid("like is an array that was opened or created by bigarrays");
@@ -254,7 +254,8 @@ fn like_of(
     let format = layer.as_ref().map_or(from, Array::format);
     let format = format::format_of_new(url, format, &wanted).or_raise(py)?;
     let (spec, lost) = format::fit(format, spec, from);
-    for note in lost {
+    // Before it is made, it is tried more than once.
+    for note in lost.into_iter().filter(|_| is_told) {
         let warning = py.get_type::<PyUserWarning>();
         PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;
     }

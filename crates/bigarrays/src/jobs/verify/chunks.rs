@@ -8,11 +8,11 @@ use crate::array::{Array, decode_all};
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::chunk::grid::Projection;
 use crate::chunk::layout::Layout;
 use crate::format::DOCUMENTS;
+use crate::jobs::verify::VerifyOptions;
+use crate::jobs::verify::copies::Copy;
 use crate::jobs::verify::report::{ArrayReport, Findings, Problem, ProblemKind, Stray, kind_of};
-use crate::jobs::verify::{Share, VerifyOptions};
 use crate::run::budget;
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Progress, Runner};
@@ -98,73 +98,6 @@ fn verify_chunks(array: &Array, options: &VerifyOptions<'_>, report: &mut ArrayR
     report.listed = listed.is_some();
     (report.stored, report.bytes, report.missing) = (stored, bytes, report.chunks.saturating_sub(stored));
     Ok(())
-}
-
-/// One of the layouts in which the data are stored, and what of it is looked at.
-struct Copy<'a> {
-    layout: &'a Layout,
-    projection: Projection<'a>,
-    /// The first place that is looked at along each axis, and the one after the last.
-    places: Dims<(u64, u64)>,
-    /// Bytes of a whole chunk's elements.
-    chunk_bytes: u64,
-    share: Option<Share>,
-}
-
-impl<'a> Copy<'a> {
-    fn new(layout: &'a Layout, options: &VerifyOptions<'_>) -> Result<Self> {
-        let domain = layout.domain();
-        let part = match options.part {
-            None => domain.clone(),
-            Some(part) => {
-                part.expect_ndim(domain.ndim())?;
-                part.intersect(domain)
-            }
-        };
-        let places = (0..domain.ndim()).map(|axis| {
-            let (range, chunk) = (part.range(axis), layout.grid.chunk_shape()[axis]);
-            let from = |at: i64| at.abs_diff(domain.origin()[axis]);
-            (from(range.start) / chunk, from(range.end).div_ceil(chunk))
-        });
-        Ok(Self {
-            layout,
-            places: places.collect(),
-            projection: layout.grid.project(&part),
-            share: options.share,
-            chunk_bytes: layout.chunk_bytes(),
-        })
-    }
-
-    /// An error if threads that each hold a chunk as it is stored, partly decoded and decoded need more.
-    fn expect_fits(&self, memory: u64) -> Result<()> {
-        let needed = self.chunk_bytes.saturating_mul(3).saturating_mul(crate::run::pool::threads() as u64);
-        if needed <= memory || self.projection.is_empty() {
-            return Ok(());
-        }
-        let needed = needed.div_ceil(1 << 20);
-        Err(Error::new(
-            ErrorKind::MemoryBudget,
-            format!(
-                "decoding chunks needs {needed} MiB, the budget is {memory} bytes; raise it, or use fewer threads"
-            ),
-        ))
-    }
-
-    /// Whether the chunk is in the box that is looked at.
-    fn is_inside(&self, index: &[u64]) -> bool {
-        index.iter().zip(&self.places).all(|(at, (start, end))| (start..end).contains(&at))
-    }
-
-    /// Whether the chunk is one that is looked at here.
-    fn wanted(&self, index: &[u64]) -> bool {
-        self.is_inside(index) && self.shares(index)
-    }
-
-    /// Whether the chunk belongs to the share of the work that is done here.
-    fn shares(&self, index: &[u64]) -> bool {
-        let block = || index.iter().zip(self.layout.write_shape()).map(|(at, long)| at / long.max(1));
-        self.share.is_none_or(|share| share.has(block()))
-    }
 }
 
 /// A chunk that a stranger may be: the number of the copy, its grid index, and the stranger's key.

@@ -9,6 +9,8 @@
 
 mod chunks;
 mod compare;
+mod comparison;
+mod copies;
 mod options;
 mod place;
 mod present;
@@ -16,7 +18,8 @@ mod report;
 mod shares;
 
 pub use chunks::verify;
-pub use compare::{Comparison, Difference, compare};
+pub use compare::compare;
+pub use comparison::{Comparison, Difference};
 pub use options::{Share, VerifyOptions};
 pub use place::{Against, verify_at};
 pub use report::{ArrayReport, Findings, Problem, ProblemKind, Report, Stray};

@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind};
-use crate::jobs::verify::compare::Comparison;
+use crate::jobs::verify::comparison::Comparison;
 
 /// The most findings of a kind that are kept; the others are counted.
 const MOST: usize = 1000;

@@ -6,7 +6,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::Number;
 use crate::format;
-use crate::jobs::verify::compare::{Comparison, Difference};
+use crate::jobs::verify::comparison::{Comparison, Difference};
 use crate::jobs::verify::report::{ArrayReport, Findings, Problem, ProblemKind, Report, Stray};
 
 impl Report {
