@@ -514,5 +514,3 @@ def test_changes_of_one_of_many_chunks_are_seen(tmp_path: Path) -> None:
             ready(viewer)
             level, _ = Client(viewer).level("0", 1)
             assert (level[3, 0, 0, 0], level[30_000, 0, 0, 0], level.astype(int).sum()) == (100, change // 2, 100 + change // 2)
-        with bigarrays.view(bigarrays.open(tmp_path / "a"), pyramid=tmp_path / "kept") as viewer:
-            ready(viewer)
