@@ -184,7 +184,7 @@ def main() -> None:
         for what, some in zip(["asked for the first time", "asked for before"], times, strict=True):
             if some:
                 print(f"{what}: {len(some)}, median {np.median(some) * 1e3:.1f} ms, 95th percentile {np.percentile(some, 95) * 1e3:.1f} ms")
-        counts = json.loads(client.get("counts.json"))
+        counts = json.loads(Client(base).get("counts.json"))
         print(f"{counts['reads']} reads were begun, {counts['dropped']} ended early, since their client had gone")
         print(f"peak memory of the server, without pages of files: {peak(server.pid) / 1024:.0f} MiB")
         server.send_signal(2)

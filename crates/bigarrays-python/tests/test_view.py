@@ -475,6 +475,8 @@ def test_an_affine_matrix_is_of_positions(tmp_path: Path) -> None:
     with bigarrays.view(array, affine=[np.vstack([turned, [0, 0, 0, 1]])]) as viewer:
         # It begins in the middle, wherever that lies.
         assert Client(viewer).json("state.json")["position"] == [20 - 15.5, 6.5, 5.5 - 2]
+    with bigarrays.view(tmp_path / "a", str(tmp_path / "a")) as viewer:
+        assert viewer.names == ["a", "a"]
     wrong: list[Any] = [[[1, 2, 3]], np.zeros((3, 4)), np.full((4, 4), np.nan)]
     for bad in wrong:
         with pytest.raises(bigarrays.InvalidArgumentError, match="affine matrix"):
@@ -502,16 +504,13 @@ def test_keeping_levels_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
         assert np.array_equal(Client(viewer).level("0", 1)[0][..., 0], means)
 
 
-@pytest.mark.parametrize("shape", [(300, 20, 20), (3000, 20, 20)])
-def test_changes_of_one_of_many_chunks_are_seen(tmp_path: Path, shape: tuple[int, int, int]) -> None:
-    """More than are looked at together; and so many that those alone are looked at that are stored."""
-    array = bigarrays.create(tmp_path / "a", shape=shape, dtype="uint8", format="zarr3", chunk_shape=(1, 1, 1))
-    array[7, 3, 5] = 200
+def test_changes_of_one_of_many_chunks_are_seen(tmp_path: Path) -> None:
+    """More than are looked at together."""
+    array = bigarrays.create(tmp_path / "a", shape=(70_000,), dtype="uint8", format="zarr3", chunk_shape=(1,))
+    array[7] = 200
     for change in [0, 80]:
-        array[250, 11, 13] = change
+        array[60_001] = change
         with bigarrays.view(bigarrays.open(tmp_path / "a"), pyramid=tmp_path / "kept") as viewer:
             ready(viewer)
             level, _ = Client(viewer).level("0", 1)
-            assert (level[2, 1, 3, 0], level[6, 5, 125, 0], level.astype(int).sum()) == (25, change // 8, 25 + change // 8)
-        with bigarrays.view(bigarrays.open(tmp_path / "a"), pyramid=tmp_path / "kept") as viewer:
-            ready(viewer)
+            assert (level[3, 0, 0, 0], level[30_000, 0, 0, 0], level.astype(int).sum()) == (100, change // 2, 100 + change // 2)

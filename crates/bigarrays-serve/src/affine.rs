@@ -2,8 +2,6 @@
 
 use bigarrays::{Error, Result};
 
-use crate::dimensions::Dimension;
-
 /// A transformation of positions along x, y and z, in the unit of the array: a linear part, and what is added.
 ///
 /// ```
@@ -63,25 +61,18 @@ impl Affine {
         Self::new(&lines.map(words).collect::<Result<Vec<_>>>()?)
     }
 
-    /// The one that takes coordinates of elements to coordinates of elements of the same size, whose axes are those of what is shown.
-    pub(crate) fn of_elements(self, shown: &[Dimension]) -> Self {
-        let length = |axis: usize| shown.get(axis).map_or(1.0, |one| one.length);
-        let offset = |axis: usize| shown.get(axis).map_or(0.0, |one| one.offset);
+    /// The one that takes coordinates of elements to coordinates of elements of the same lengths, whose axes are those of what is
+    /// shown; coordinates of the array are less by `offsets`.
+    pub(crate) fn of_elements(self, lengths: [f64; 3], offsets: [f64; 3]) -> Self {
         let mut rows = [[0.0; 4]; 3];
         for (axis, row) in rows.iter_mut().enumerate() {
             for other in 0..3 {
-                row[other] = self.rows[axis][other] * length(other) / length(axis);
-                row[3] += row[other] * offset(other);
+                row[other] = self.rows[axis][other] * lengths[other] / lengths[axis];
+                row[3] += row[other] * offsets[other];
             }
-            row[3] += self.rows[axis][3] / length(axis);
+            row[3] += self.rows[axis][3] / lengths[axis];
         }
         Self { rows }
-    }
-
-    /// The row of the state's matrix of an axis, which is of lengths but for the last number, which is of elements.
-    pub(crate) fn row(self, axis: usize, shown: &[Dimension]) -> [f64; 4] {
-        let [x, y, z, _] = self.rows[axis];
-        [x, y, z, self.of_elements(shown).rows[axis][3]]
     }
 
     pub(crate) fn apply(self, place: [f64; 3]) -> [f64; 3] {

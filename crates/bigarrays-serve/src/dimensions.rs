@@ -77,6 +77,14 @@ pub(crate) struct Dimensions {
 }
 
 impl Dimensions {
+    /// Of those that are shown, the length of an element in the unit of the array, and what is added to coordinates.
+    pub(crate) fn measures(&self) -> ([f64; 3], [f64; 3]) {
+        let each = |one: fn(&Dimension) -> f64, none: f64| {
+            [0, 1, 2].map(|axis: usize| self.shown.get(axis).map_or(none, one))
+        };
+        (each(|one| one.length, 1.0), each(|one| one.offset, 0.0))
+    }
+
     /// All of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Dimension> {
         self.shown.iter().chain(&self.others)

@@ -66,7 +66,7 @@ pub(crate) fn costs(layers: &[Served]) -> Value {
 
 /// What takes coordinates of the viewer to those of the array, if these are not the same but for where they begin.
 fn inverse(layer: &Served, dimensions: &Dimensions) -> Option<[[f64; 4]; 3]> {
-    Some(layer.affine?.of_elements(&dimensions.shown).inverse()?.rows())
+    Some(layer.placed(dimensions.measures())?.inverse()?.rows())
 }
 
 /// The address by which others open the array, if it is all of one that has one.

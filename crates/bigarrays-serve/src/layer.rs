@@ -63,7 +63,7 @@ pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) labels: bool,
     pub(crate) shown: Shown,
-    /// Where it lies, if not along the axes.
+    /// Where it lies, if not along the axes: of lengths.
     pub(crate) affine: Option<Affine>,
     /// Number of channels.
     pub(crate) channels: u64,
@@ -131,6 +131,11 @@ impl Served {
             limit,
             kept: None,
         })
+    }
+
+    /// What takes its coordinates to where they are shown, if that is not along the axes.
+    pub(crate) fn placed(&self, (lengths, offsets): ([f64; 3], [f64; 3])) -> Option<Affine> {
+        self.affine.map(|affine| affine.of_elements(lengths, offsets))
     }
 
     /// How many bytes may be read to compute one tile.

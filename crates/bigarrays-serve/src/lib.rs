@@ -14,6 +14,7 @@ mod dimensions;
 mod draw;
 mod guard;
 mod info;
+mod keeper;
 mod kept;
 mod layer;
 mod level;

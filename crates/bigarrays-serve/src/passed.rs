@@ -1,11 +1,10 @@
 //! Chunks that are passed on as they are stored: those of encodings that the viewer reads, where they are its tiles.
 
+use bigarrays::Array;
 use bigarrays::base::buffer::Order;
-use bigarrays::{Array, Result};
 use serde_json::{Map, Value, json};
 
 use crate::axes::Axes;
-use crate::level::{Box3, Level};
 use crate::volume::Volume;
 
 /// An encoding that the viewer reads.
@@ -61,13 +60,4 @@ impl Passed {
 /// Whether a chunk has all channels.
 fn has_all_channels(array: &Array) -> bool {
     array.chunk_shape().get(3).is_none_or(|chunk| *chunk >= array.shape()[3])
-}
-
-/// A tile as it is stored; nothing if it is not.
-///
-/// # Errors
-/// Those of reading, and of decoding it.
-pub(crate) fn stored(level: &Level, part: &Box3) -> Result<Vec<u8>> {
-    let Volume::Stored(array) = &level.volume else { return Ok(Vec::new()) };
-    Ok(array.encoded_chunk(&level.part(part)?)?.unwrap_or_default())
 }

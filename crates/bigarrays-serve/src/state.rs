@@ -64,10 +64,10 @@ fn middle(layer: &Served, own: &Dimensions) -> [f64; 3] {
         let range = &layer.levels[0].domain[axis];
         range.start as f64 + (length(range) / 2) as f64 + 0.5
     });
-    let offset = |axis: usize| own.shown.get(axis).map_or(0.0, |one| one.offset);
-    match layer.affine {
-        Some(affine) => affine.of_elements(&own.shown).apply(middle),
-        None => [0, 1, 2].map(|axis: usize| middle[axis] + offset(axis)),
+    let (lengths, offsets) = own.measures();
+    match layer.placed((lengths, offsets)) {
+        Some(placed) => placed.apply(middle),
+        None => [0, 1, 2].map(|axis: usize| middle[axis] + offsets[axis]),
     }
 }
 
@@ -142,7 +142,8 @@ fn places(layer: &Served) -> Vec<Vec<i64>> {
 }
 
 /// What axes of a source are called and where they belong.
-fn transform(layer: &Served, Dimensions { shown, others }: &Dimensions, at: &[i64]) -> Value {
+fn transform(layer: &Served, dimensions: &Dimensions, at: &[i64]) -> Value {
+    let Dimensions { shown, others } = dimensions;
     let channel = Dimension { name: "c^".into(), scale: 1.0, unit: "", length: 1.0, offset: 0.0 };
     let own = shown.iter().zip(["x", "y", "z"]);
     let mut axes: Vec<(String, &Dimension, f64)> =
@@ -158,10 +159,10 @@ fn transform(layer: &Served, Dimensions { shown, others }: &Dimensions, at: &[i6
     let row = |row: usize| -> Value {
         let mut numbers = vec![0.0; axes.len() + 1];
         (numbers[row], numbers[axes.len()]) = (1.0, axes[row].2);
-        if let Some(affine) = layer.affine.filter(|_| row < 3) {
-            let [x, y, z, offset] = affine.row(row, shown);
-            numbers[..3].copy_from_slice(&[x, y, z]);
-            numbers[axes.len()] = offset;
+        if let (Some(affine), Some(placed), 0..3) = (layer.affine, layer.placed(dimensions.measures()), row) {
+            // The linear part is of lengths, and what is added of elements.
+            numbers[..3].copy_from_slice(&affine.rows()[row][..3]);
+            numbers[axes.len()] = placed.rows()[row][3];
         }
         numbers.into()
     };

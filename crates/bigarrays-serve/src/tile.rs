@@ -8,6 +8,7 @@ use crate::coarser::{exact, sampled};
 use crate::convert::texts;
 use crate::layer::Served;
 use crate::level::{Box3, Level, Making};
+use crate::volume::Volume;
 
 /// The elements of a box of a level, as they are stored: x the fastest, then y, z and channels.
 ///
@@ -24,6 +25,15 @@ pub(crate) fn elements(layer: &Served, level: usize, at: &[i64], part: &Box3) ->
         Making::Coarsened => exact(level, &seen, part, layer.labels),
         Making::Sampled(thin) => sampled(level, &seen, part, thin),
     }
+}
+
+/// A tile as it is stored; nothing if it is not.
+///
+/// # Errors
+/// Those of reading, and of decoding it.
+pub(crate) fn stored(level: &Level, part: &Box3) -> Result<Vec<u8>> {
+    let Volume::Stored(array) = &level.volume else { return Ok(Vec::new()) };
+    Ok(array.encoded_chunk(&level.part(part)?)?.unwrap_or_default())
 }
 
 /// The element of the array itself, of all channels, at coordinates of the axes that are shown, and of the others.

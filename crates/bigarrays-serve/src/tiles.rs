@@ -9,8 +9,7 @@ use quick_cache::sync::Cache;
 use crate::answer::Content;
 use crate::layer::Served;
 use crate::level::Box3;
-use crate::passed::stored;
-use crate::tile::{cut, elements};
+use crate::tile::{cut, elements, stored};
 
 /// A box: the number of its layer and of its level, where it is on axes that are not shown, and on those that are.
 pub(crate) type Key = (usize, usize, Vec<i64>, Box3);

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._bigarrays import Array, InvalidArgumentError, _Viewer
+from ._bigarrays import open as open_array
 from ._expressions import lazy
 from ._foreign import Sliced
 from ._lazy import Lazy
@@ -105,7 +106,7 @@ def _close_all() -> None:
 
 
 def view(
-    *arrays: Array | Lazy | ArrayLike | Sliced,
+    *arrays: Array | Lazy | ArrayLike | Sliced | str | os.PathLike[str],
     names: Sequence[str] | None = None,
     labels: Sequence[bool | None] | None = None,
     affine: Sequence[ArrayLike | None] | None = None,
@@ -126,7 +127,8 @@ def view(
     and z, or the last three; one that is called c or channel, of up to 16 elements, has colours; others have a position.
 
     Args:
-        arrays: Arrays and views, with their coarser scales; expressions; and all that `lazy` takes, such as NumPy arrays.
+        arrays: Arrays and views, with their coarser scales, or their paths or URLs; expressions; and all that `lazy` takes, such as
+            NumPy arrays.
         names: What each is called; if None, by its URL, or "array" and its number.
         labels: Whether the elements of each are labels (a segmentation) rather than intensities; None of one, or of all, is
             what metadata say.
@@ -161,6 +163,7 @@ def view(
     for what, given in (("names", names), ("labels", labels), ("affine matrices", affine)):
         if given is not None and len(given) != len(arrays):
             raise InvalidArgumentError(f"{len(given)} {what} of {len(arrays)} arrays")
+    opened = [open_array(one) if isinstance(one, (str, os.PathLike)) else one for one in arrays]
     layers = [
         (
             names[number] if names is not None else _name(array, number),
@@ -168,7 +171,7 @@ def view(
             labels[number] if labels is not None else None,
             None if affine is None or (matrix := affine[number]) is None else np.asarray(matrix, float).tolist(),
         )
-        for number, array in enumerate(arrays)
+        for number, array in enumerate(opened)
     ]
     position = None if at is None else [float(coordinate) for coordinate in at]
     origins = list(allow_origin)

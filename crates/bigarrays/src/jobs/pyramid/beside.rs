@@ -14,16 +14,13 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
 use crate::compute::{Digest, Journal, write_whole};
-use crate::format::CreateSpec;
+use crate::format::{CHUNKED, CreateSpec};
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::Progress;
 use crate::store::{FileStore, Store, StoreOptions};
 
 /// What is kept of one version of an array; another one begins anew.
 const VERSION: &str = "1";
-
-/// The format that levels are kept in: it has all types and axes.
-const FORMAT: &str = "zarr3";
 
 /// The file that says that all levels are there.
 const COMPLETE: &str = "complete";
@@ -130,7 +127,7 @@ impl KeptLevels {
         if !self.entry().join(COMPLETE).is_file() {
             return Ok(None);
         }
-        let options = OpenOptions::new().format(FORMAT).read_only(true);
+        let options = OpenOptions::new().format(CHUNKED).read_only(true);
         self.arrays(|place, _| options.open(place)).map(Some)
     }
 
@@ -146,7 +143,7 @@ impl KeptLevels {
         if let Some(made) = self.open()? {
             return Ok(made);
         }
-        let options = OpenOptions::new().format(FORMAT);
+        let options = OpenOptions::new().format(CHUNKED);
         // Those of a run that was stopped have nothing but what belongs there.
         let targets = self.arrays(|place, level| match options.open(place) {
             Err(error) if error.kind() == ErrorKind::NotFound => options.create(place, &self.spec(level)?),
