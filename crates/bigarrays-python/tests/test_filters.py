@@ -1,5 +1,8 @@
 """Filters, compared with scipy.ndimage."""
 
+import signal
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -186,3 +189,21 @@ def test_mistakes() -> None:
         x.erosion()
     with pytest.raises(ba.MemoryBudgetError):
         ba.lazy(np.ones((2000, 2000))).uniform_filter(900).compute(memory=1 << 20)
+
+
+def test_ctrl_c_is_heard_within_a_block() -> None:
+    x = ba.lazy(np.random.default_rng(0).integers(0, 255, (200, 300, 200), dtype="u1"))
+    # Each would take minutes.
+    works: list[Any] = [
+        x.median_filter(15),
+        x.astype("f8").correlate(np.ones((9, 9, 9))),
+        x.astype("f4").rolling(199, axis=0).median(),
+    ]
+    for work in works:
+        timer = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
+        begun = time.monotonic()
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            work.sum().compute()
+        timer.join()
+        assert time.monotonic() - begun < 60

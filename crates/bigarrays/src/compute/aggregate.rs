@@ -402,7 +402,7 @@ impl<M: Monoid> Kernel for Merging<M> {
             && count > 0
         {
             let first = (self.windows.get(first_step, &axis_range).start - domain.origin()[axis]) as usize;
-            sliding(given[0], out, shape, self.most(), &mut |lines, out| {
+            return sliding(given[0], out, shape, self.most(), &mut |lines, out| {
                 let Some(lines) = lines.first() else { return };
                 moving::one(
                     &self.of,
@@ -413,7 +413,6 @@ impl<M: Monoid> Kernel for Merging<M> {
                     out.row(0),
                 );
             });
-            return Ok(());
         }
         along(&given, out, shape, self.most(), &mut |lines, out| {
             let Some(&lines) = lines.first() else { return };
@@ -431,7 +430,6 @@ impl<M: Monoid> Kernel for Merging<M> {
                 }
                 _ => each(&self.of, &given, &mut { window }, count, self.least, &mut states, out),
             }
-        });
-        Ok(())
+        })
     }
 }

@@ -3,6 +3,9 @@
 use bytemuck::Pod;
 use smallvec::SmallVec;
 
+use crate::base::error::Result;
+use crate::run::interrupt::check_interrupt;
+
 /// Lines side by side are gathered if fewer than this many follow each other in memory.
 const NARROW: usize = 16;
 
@@ -55,16 +58,19 @@ pub(crate) type Work<'a, T, U> = dyn FnMut(&[Lines<'_, T>], &mut LinesMut<'_, U>
 
 /// Calls `work` with all lines along an axis of some inputs and of a result, at most `most` side by side. The inputs and
 /// the result agree in the lengths of all other axes.
+///
+/// # Errors
+/// `Cancelled`.
 pub(crate) fn along<'a, T: Pod, U: Pod>(
     inputs: &[(&'a [T], usize)],
     out: &mut [U],
     of: Shape,
     most: usize,
     work: &mut Work<'_, T, U>,
-) {
+) -> Result<()> {
     let Shape { outer, length: to, inner } = of;
     if to == 0 || inner == 0 {
-        return;
+        return Ok(());
     }
     if inner < NARROW && outer > 1 {
         return gathered(inputs, out, of, most.clamp(1, GATHERED), work);
@@ -79,9 +85,11 @@ pub(crate) fn along<'a, T: Pod, U: Pod>(
             };
             let all: SmallVec<[Lines<'_, T>; 2]> = inputs.iter().map(lines).collect();
             let out = &mut out[block * to * inner + first..];
+            check_interrupt()?;
             work(&all, &mut LinesMut { elements: out, stride: inner, count });
         }
     }
+    Ok(())
 }
 
 /// Whether elements along an axis follow each other, or nearly so.
@@ -92,13 +100,16 @@ pub(crate) fn is_narrow(of: Shape) -> bool {
 /// Calls `work` with windows along a narrow axis that move by one element: row `k` has element `k` of each of some windows side by
 /// side, so that nothing is gathered. The input has as many elements more along the axis as windows are longer than one. The result is a
 /// single row.
+///
+/// # Errors
+/// `Cancelled`.
 pub(crate) fn sliding<T: Pod, U: Pod>(
     input: (&[T], usize),
     out: &mut [U],
     Shape { outer, length, inner }: Shape,
     most: usize,
     work: &mut Work<'_, T, U>,
-) {
+) -> Result<()> {
     let (elements, from) = input;
     let row = length * inner;
     for block in 0..outer {
@@ -106,9 +117,11 @@ pub(crate) fn sliding<T: Pod, U: Pod>(
             let count = most.max(1).min(row - first);
             let lines = Lines { elements: &elements[block * from * inner + first..], stride: inner, count };
             let out = &mut out[block * row + first..][..count];
+            check_interrupt()?;
             work(&[lines], &mut LinesMut { elements: out, stride: count, count });
         }
     }
+    Ok(())
 }
 
 /// The same where lines are copied, so that many are side by side.
@@ -118,7 +131,7 @@ fn gathered<T: Pod, U: Pod>(
     Shape { outer, length: to, inner }: Shape,
     most: usize,
     work: &mut Work<'_, T, U>,
-) {
+) -> Result<()> {
     let all = outer * inner;
     let mut copies: Vec<Vec<T>> = inputs.iter().map(|(_, length)| vec![T::zeroed(); length * most]).collect();
     let mut made = vec![U::zeroed(); to * most];
@@ -134,6 +147,7 @@ fn gathered<T: Pod, U: Pod>(
         }
         let lines: SmallVec<[Lines<'_, T>; 2]> =
             copies.iter().map(|copy| Lines { elements: copy, stride: most, count }).collect();
+        check_interrupt()?;
         work(&lines, &mut LinesMut { elements: &mut made, stride: most, count });
         for lane in 0..count {
             let (block, place) = ((first + lane) / inner, (first + lane) % inner);
@@ -142,4 +156,5 @@ fn gathered<T: Pod, U: Pod>(
             }
         }
     }
+    Ok(())
 }

@@ -96,8 +96,7 @@ impl<M: Running + 'static, T: Pod + Send + Sync> Kernel for Whole<M, T> {
                     found.for_each(|(out, &state)| *out = (self.narrow)(self.of.finish(state, 1)));
                 }
             }
-        });
-        Ok(())
+        })
     }
 }
 

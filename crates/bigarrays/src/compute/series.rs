@@ -214,8 +214,7 @@ impl<M: Running + Clone + 'static> Kernel for Scanning<M> {
         let out: &mut [M::Element] = bytemuck::cast_slice_mut(out);
         along(&given, out, Shape::along(steps.shape(), axis), MOST, &mut |lines, out| {
             running(&self.of, lines, at, &mut states, out);
-        });
-        Ok(())
+        })
     }
 }
 

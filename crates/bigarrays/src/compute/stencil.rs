@@ -22,6 +22,7 @@ use crate::compute::operation::Operation;
 use crate::compute::site::Site;
 use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
+use crate::run::interrupt::check_interrupt;
 
 /// What a filter makes of the elements of its footprint.
 #[derive(Clone, Debug)]
@@ -202,6 +203,9 @@ struct At {
     center: Dims<u64>,
 }
 
+/// The number of rows after which somebody is asked whether the work is to stop.
+const ASKED: usize = 32;
+
 /// The rows of a block, and where in its input the elements around them are.
 struct Rows {
     /// The lengths of the axes before the one that rows go along, and how far apart elements are that follow each other along
@@ -258,7 +262,10 @@ impl At {
 impl Rows {
     /// Calls `work` with the places of the first element of each row: in the input, of the first element of the footprint, and in
     /// the result.
-    fn each(&self, work: &mut dyn FnMut(usize, usize)) {
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    fn each(&self, work: &mut dyn FnMut(usize, usize)) -> Result<()> {
         let count: usize = self.axes.iter().map(|axis| axis.0).product();
         for number in 0..count {
             let (mut rest, mut from, mut to) = (number, 0, 0);
@@ -268,8 +275,12 @@ impl Rows {
                 from += at * source;
                 to += at * target;
             }
+            if number % ASKED == 0 {
+                check_interrupt()?;
+            }
             work(from, to);
         }
+        Ok(())
     }
 }
 
@@ -308,8 +319,7 @@ impl<T: Ordered> Kernel for Stencil<T> {
                 (Filter::Dilate, ..) => dilate_labels(given, &rows.offsets, rows.center, out),
                 _ => {}
             }
-        });
-        Ok(())
+        })
     }
 }
 
@@ -333,7 +343,6 @@ impl<R: Real> Kernel for Weighed<R> {
         let (elements, out): (&[R], &mut [R]) = (input.elements(), bytemuck::cast_slice_mut(out));
         rows.each(&mut |from, to| {
             weigh(&elements[from..], &rows.offsets, weights, &mut out[to..to + rows.length]);
-        });
-        Ok(())
+        })
     }
 }

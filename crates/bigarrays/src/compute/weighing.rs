@@ -168,11 +168,10 @@ impl<R: Real> Kernel for Weighed<R> {
         let shape = Shape::along(steps.shape(), axis);
         if let (Weights::Same(weights), true, true) = (&self.at.weights, reaches, is_narrow(shape)) {
             let skipped = (windows.get(first_step, &whole).start - first) as usize;
-            sliding(given[0], out, shape, MOST, &mut |lines, out| {
+            return sliding(given[0], out, shape, MOST, &mut |lines, out| {
                 let Some(lines) = lines.first() else { return };
                 weigh(lines, skipped, weights, &mut sums, out, 0);
             });
-            return Ok(());
         }
         along(&given, out, shape, MOST, &mut |lines, out| {
             let Some(lines) = lines.first() else { return };
@@ -188,8 +187,7 @@ impl<R: Real> Kernel for Weighed<R> {
                 }
                 weigh(lines, (rows.start - first) as usize, weights, &mut sums, out, index);
             }
-        });
-        Ok(())
+        })
     }
 }
 

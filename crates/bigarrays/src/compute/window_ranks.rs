@@ -102,8 +102,7 @@ impl<R: Ranked + Send + Sync> Kernel for Ranking<R> {
                     out.row(index)[line] = self.of(&sorted, rows.len());
                 }
             }
-        });
-        Ok(())
+        })
     }
 }
 
