@@ -76,6 +76,31 @@ fn labels_are_listed_remapped_and_renumbered() {
     bench.fails("renumber labels third --numbering size", 2);
 }
 
+#[test]
+fn tables_are_read_as_they_are_written() {
+    let bench = Bench::new();
+    make(&bench, "labels", array![[5, 5, 0, 3], [0, 9, 9, 3]]);
+    for (number, first) in
+        ["5,50", "\u{feff}5,50", "+5,50", "\"5\",\"50\"", "old,new\r\n5,50"].iter().enumerate()
+    {
+        std::fs::write(bench.path("by.csv"), format!("{first}\n3,4\n")).unwrap();
+        bench.ok(&format!("remap labels by.csv -o kept-{number}"));
+        assert_eq!(found_of(&bench, &format!("kept-{number}")), [50, 50, 0, 4, 0, 9, 9, 4], "{first:?}");
+    }
+    for first in ["5.0,50", "5;50", "5\t50", "5,5e1", "5,50,1"] {
+        std::fs::write(bench.path("by.csv"), format!("{first}\n3,4\n")).unwrap();
+        let said = bench.fails("remap labels by.csv -o refused", 2);
+        assert!(said.contains("line 1") && said.contains("two columns"), "{said}");
+    }
+    std::fs::write(bench.path("by.csv"), "9,18446744073709551615\n").unwrap();
+    bench.ok("remap labels by.csv -o wide --dtype uint64 --unlisted 9223372036854775808");
+    let (large, other) = (u64::MAX, 1 << 63);
+    assert_eq!(found::<u64>(&bench, "wide"), [other, other, 0, other, 0, large, large, other]);
+    std::fs::write(bench.path("points.csv"), "1px,2px\n0,1\n").unwrap();
+    let said = bench.fails("sample labels points.csv", 2);
+    assert!(said.contains("1px"), "{said}");
+}
+
 fn found_of(bench: &Bench, name: &str) -> Vec<u32> {
     found(bench, name)
 }

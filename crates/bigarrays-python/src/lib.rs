@@ -59,6 +59,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::compute::plan::PyPlanFile;
     #[pymodule_export]
+    use super::compute::tables::table_of_csv;
+    #[pymodule_export]
     use super::flat::convert::convert;
     #[pymodule_export]
     use super::flat::flat_array::{_open_flat, PyFlatArray};

@@ -75,6 +75,67 @@ def test_tables_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     assert ba.remap(labels, {}).compute().tolist() == labels[...].tolist()
 
 
+@pytest.mark.parametrize("first", ["7,9", "\ufeff7,9", "+7,9", '"7","9"', "old,new\n7,9", "\ufeffold,new\r\n7,9"])
+def test_the_first_row_of_a_file_counts(first: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"{first}\n3,4\n", encoding="utf-8", newline="")
+    labels = np.array([7, 3, 5], "uint8")
+    assert ba.remap(labels, tmp_path / "table.csv").compute().tolist() == [9, 4, 5]
+    stored(str(tmp_path / "labels"), labels, chunk_shape=(3,), format="zarr3")
+    assert ba.relabel(ba.open(tmp_path / "labels"), tmp_path / "target", tmp_path / "table.csv")[...].tolist() == [9, 4, 5]
+
+
+@pytest.mark.parametrize("first", ["7.0,9", "7,1e3", "7;9", "7\t9", "7\u00b2,9", "7,9,1", "old"])
+def test_a_first_row_that_is_none_is_refused(first: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"{first}\n3,4\n", encoding="utf-8")
+    with pytest.raises(ba.InvalidArgumentError, match="line 1.*two columns"):
+        ba.remap(np.array([7, 3], "uint8"), tmp_path / "table.csv")
+    program = Path(__file__).parents[3] / "target/debug/bigarrays"
+    if program.exists():
+        np.save(tmp_path / "labels.npy", np.array([7, 3], "uint8"))
+        command = [program, "remap", "labels.npy", "table.csv", "-o", "target"]
+        refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert refused.returncode == 2 and "line 1" in refused.stderr
+    (tmp_path / "table.csv").write_bytes("7,9\n".encode("utf-16"))
+    with pytest.raises(ba.InvalidArgumentError, match="UTF-8"):
+        ba.remap(np.array([7, 3], "uint8"), tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("small", [7, np.uint64(7), np.int8(7)])
+def test_tables_have_all_labels_of_64_bits(small: Any) -> None:
+    large = (1 << 64) - 1
+    labels = np.array([7, large, large - 1], "uint64")
+    tables: list[Any] = [
+        {small: 1, large: 2},
+        ([small, large], [1, 2]),
+        [[small, 1], [large, 2]],
+        {small: np.uint64(1), np.uint64(large): 2},
+        # No type of 64 bits has all of these.
+        {-1: 3, small: 1, large: 2},
+    ]
+    for table in tables:
+        assert ba.remap(labels, table).compute().tolist() == [1, 2, large - 1], table
+    assert ba.remap(labels, {small: large, large: 1 << 63}).compute().tolist() == [large, 1 << 63, large - 1]
+    for unlisted in (1 << 63, large, np.uint64(large)):
+        assert ba.remap(labels, {small: 1}, unlisted=unlisted).compute().tolist() == [1, int(unlisted), int(unlisted)]
+    array = stored(f"memory://label-jobs/large/{small!r}", labels, chunk_shape=(3,), format="zarr3")
+    target = ba.relabel(array, f"memory://label-jobs/large-target/{small!r}", {small: 1}, unlisted=large - 5, format="zarr3")
+    assert target[...].tolist() == [1, large - 5, large - 5]
+    with pytest.raises(ba.InvalidArgumentError, match="unlisted"):
+        ba.remap(labels, {}, unlisted=1 << 64)
+    with pytest.raises(ba.InvalidArgumentError, match="unlisted"):
+        ba.remap(labels.astype("int64"), {}, unlisted=1 << 63)
+
+
+def test_groups_have_all_labels_of_64_bits() -> None:
+    near = [7, (1 << 63) + 1, (1 << 63) + 2]
+    labels = np.array(near, "uint64")
+    for given in (labels, near):
+        found = ba.lazy([1, 2, 4]).groupby(given, expected=near).sum().compute()
+        assert found.tolist() == [1, 2, 4], given
+    array = stored("memory://label-jobs/groups", labels, chunk_shape=(3,), format="zarr3")
+    assert ba.lazy([1, 2, 4]).groupby(array.lazy.positional, expected=near).sum().compute().tolist() == [1, 2, 4]
+
+
 @pytest.mark.parametrize("by", ["first", "value"])
 def test_numbers_one_after_the_other(by: Any) -> None:
     values = cells(np.random.default_rng(4), (33, 34, 35), "int64")

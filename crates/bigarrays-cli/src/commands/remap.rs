@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bigarrays::compute::{LabelTable, Unlisted};
 use bigarrays::jobs::relabel;
-use bigarrays::{DataType, Error, OpenOptions, Result};
+use bigarrays::{Array, DataType, Element, Error, OpenOptions, Result};
 use clap::Args;
 
 use crate::args::heading::NEW;
@@ -22,7 +22,7 @@ pub(crate) struct RemapArgs {
     /// Path or URL of the labels
     source: String,
 
-    /// The labels and what each becomes: two columns of a .csv or .npy file. A first line of a .csv file may have names
+    /// The labels and what each becomes: two columns of a .csv or .npy file. The first line of a .csv file may have names, without digits
     table: PathBuf,
 
     /// Path or URL of the array that is made
@@ -73,9 +73,12 @@ pub(crate) fn run(args: &RemapArgs, session: &Session) -> anyhow::Result<()> {
 /// `InvalidArgument` if there are no two columns of whole numbers; those of reading.
 fn read_table(path: &Path) -> Result<LabelTable> {
     let during = |error: Error| error.during("reading the table").at(path.display().to_string());
-    let is_npy = path.extension().is_some_and(|extension| extension == "npy");
-    let numbers = if is_npy { npy(path)? } else { csv(path).map_err(during)? };
-    LabelTable::new(numbers).map_err(during)
+    if path.extension().is_some_and(|extension| extension == "npy") {
+        return LabelTable::new(npy(path)?).map_err(during);
+    }
+    let text = std::fs::read(path)
+        .map_err(|error| Error::io(error, "reading the table", path.display().to_string()))?;
+    LabelTable::of_csv(&text).map_err(during)
 }
 
 /// The rows of a .npy file of two columns.
@@ -85,43 +88,24 @@ fn npy(path: &Path) -> Result<Vec<(i128, i128)>> {
         let reason = format!("a table of two columns, not of shape {:?}", array.shape());
         return Err(Error::invalid(reason).at(array.url()));
     }
-    let numbers: Vec<i128> = match array.dtype() {
-        DataType::U64 => wide(&array.read::<u64>(array.domain())?.into_data()),
-        DataType::I64 => wide(&array.read::<i64>(array.domain())?.into_data()),
-        DataType::U32 => wide(&array.read::<u32>(array.domain())?.into_data()),
-        DataType::I32 => wide(&array.read::<i32>(array.domain())?.into_data()),
+    let numbers = match array.dtype() {
+        DataType::U8 => wide::<u8>(&array),
+        DataType::I8 => wide::<i8>(&array),
+        DataType::U16 => wide::<u16>(&array),
+        DataType::I16 => wide::<i16>(&array),
+        DataType::U32 => wide::<u32>(&array),
+        DataType::I32 => wide::<i32>(&array),
+        DataType::U64 => wide::<u64>(&array),
+        DataType::I64 => wide::<i64>(&array),
         other => {
-            let reason = format!("elements are {other}; tables of labels are int32 to uint64");
-            return Err(Error::invalid(reason).at(array.url()));
+            Err(Error::invalid(format!("elements are {other}; labels are whole numbers")).at(array.url()))
         }
-    };
+    }?;
     Ok(numbers.as_chunks::<2>().0.iter().map(|&[from, to]| (from, to)).collect())
 }
 
 /// Numbers, row by row.
-fn wide<T: Copy + Into<i128>>(elements: &bigarrays::ndarray::ArrayD<T>) -> Vec<i128> {
-    elements.iter().map(|&one| one.into()).collect()
-}
-
-/// The rows of a text of two columns.
-fn csv(path: &Path) -> Result<Vec<(i128, i128)>> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::io(error, "reading the table", path.display().to_string()))?;
-    let row = |line: &str| -> Option<(i128, i128)> {
-        let (from, to) = line.split_once(',')?;
-        Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
-    };
-    let mut found = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match row(line) {
-            Some(pair) => found.push(pair),
-            // Names.
-            None if number == 0 && line.contains(',') && !line.contains(|c: char| c.is_ascii_digit()) => {}
-            None => {
-                let reason = format!("line {}, {line:?}, is no label and what it becomes", number + 1);
-                return Err(Error::invalid(reason));
-            }
-        }
-    }
-    Ok(found)
+fn wide<T: Element + Into<i128>>(array: &Array) -> Result<Vec<i128>> {
+    let elements = array.read::<T>(array.domain())?.into_data();
+    Ok(elements.iter().map(|&one| one.into()).collect())
 }

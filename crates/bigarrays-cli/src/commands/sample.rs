@@ -241,8 +241,9 @@ impl Sample<'_> {
                 .display()
                 .to_string()));
         }
-        // A line with some coordinates is a point of which others are missing.
-        let is_heading = first.iter().take(axes.len()).all(|field| field.parse::<f64>().is_err());
+        // A line with some coordinates is a point of which others are missing, and what begins as a number is meant as one.
+        let is_name = |field: &str| field.parse::<f64>().is_err() && !field.starts_with(begins_number);
+        let is_heading = first.iter().take(axes.len()).all(is_name);
         Ok(((0..axes.len()).collect(), is_heading))
     }
 
@@ -259,6 +260,10 @@ impl Sample<'_> {
         };
         columns.iter().enumerate().map(one).collect()
     }
+}
+
+fn begins_number(character: char) -> bool {
+    character.is_numeric() || "+-.".contains(character)
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -35,6 +35,7 @@ from ._labelled import _contacts as _contacts
 from ._labelled import _label_table as _label_table
 from ._labelled import _relabel as _relabel
 from ._labelled import _renumber as _renumber
+from ._labelled import _table_of_csv as _table_of_csv
 from ._open import delete_scales as delete_scales
 from ._open import open as open
 from ._open import remove as remove

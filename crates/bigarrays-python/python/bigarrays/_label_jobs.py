@@ -227,7 +227,7 @@ def relabel(
     given: dict[str, Any] = {"unlisted": unlisted}
     work = Work(executor, processes, memory, scratch, progress)
     # Workers find it in the folder that they share.
-    none: dict[str, Any] = {"table": ((b"", True), (b"", True))}
+    none: dict[str, Any] = {"table": ((b"", "int64"), (b"", "int64"))}
     by_table: dict[str, Any] = {"table": words_of(table)}
     job = _Writing(_relabel, "relabel", "relabelling", 1, given, by_table, none)
     array, _ = job.written(source, target, work, resume, options)

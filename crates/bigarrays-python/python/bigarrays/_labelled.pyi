@@ -22,11 +22,12 @@ def _contacts(
     sharing: _Sharing | None = None,
     progress: Callable[[int, int], object] | None,
 ) -> tuple[bytes, bytes, bytes]: ...
+def _table_of_csv(text: bytes, path: str) -> tuple[tuple[bytes, str], tuple[bytes, str]]: ...
 def _relabel(
     source: Array,
     target: Array,
     *,
-    table: tuple[tuple[bytes, bool], tuple[bytes, bool]],
+    table: tuple[tuple[bytes, str], tuple[bytes, str]],
     unlisted: int | str,
     memory: int | None,
     dry_run: bool,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError
+from ._whole import exactly
 
 if TYPE_CHECKING:
     from ._lazy import Lazy
@@ -38,7 +39,7 @@ def key_of(x: Lazy, labels: Any, axes: list[int], expected: Expected | None, dro
 
     if isinstance(labels, Lazy | Array):
         return _of_stored(x, lazy(labels), axes, expected)
-    given = np.asarray(labels)
+    given = exactly(labels)
     shape = tuple(x.shape[axis] for axis in axes)
     if given.shape != shape:
         raise InvalidArgumentError(f"labels of shape {given.shape} along axes of shape {shape}")
@@ -70,7 +71,7 @@ def _of_stored(x: Lazy, labels: Lazy, axes: list[int], expected: Expected | None
 def _names(expected: Expected) -> NDArray[Any]:
     if isinstance(expected, int | np.integer):
         return np.arange(int(expected))
-    names = np.asarray(expected)
+    names = exactly(expected)
     if names.ndim != 1 or len(np.unique(names)) != len(names):
         raise InvalidArgumentError("expected labels are a list in which each stands once")
     return names

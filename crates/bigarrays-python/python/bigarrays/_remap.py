@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
+from sys import byteorder
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._bigarrays import InvalidArgumentError
+from ._bigarrays import InvalidArgumentError, _table_of_csv
+from ._whole import exactly
 
 if TYPE_CHECKING:
     from ._lazy import Lazy
@@ -28,12 +29,13 @@ def remap(labels: Any, table: Labels, *, unlisted: int | Literal["keep", "error"
     Args:
         labels: Whole numbers: an array, an expression, or what `bigarrays.lazy` takes.
         table: A dictionary; a tuple of two lists, labels and what they become; an array of two columns; or the path of a file of two
-            columns, .npy or .csv. A line of a CSV file that has no numbers may come first.
+            columns, .npy or .csv. The first line of a CSV file may have names, without digits.
         unlisted: What becomes of labels that are not in the table: "keep", "error" when they are computed, or a label.
         dtype: The type of the result; that of the labels if None.
 
     Raises:
-        InvalidArgumentError: A label is to become two different ones, or what the type does not reach.
+        InvalidArgumentError: A label is to become two different ones, or what the type does not reach; or a line of a file is no label and
+            what it becomes.
 
     Example:
         >>> import numpy as np
@@ -49,10 +51,17 @@ def remap(labels: Any, table: Labels, *, unlisted: int | Literal["keep", "error"
     return made
 
 
-def words_of(table: Labels) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
-    """The labels of a table and what they become, as bytes of numbers of 64 bits, and whether these have a sign."""
+#: The bytes of whole numbers, and their type: int64, uint64, or int128 where neither has them all.
+Words = tuple[bytes, str]
+
+
+def words_of(table: Labels) -> tuple[Words, Words]:
+    """The labels of a table and what they become."""
     if isinstance(table, str | PathLike):
-        table = _read(Path(fspath(table)))
+        path = Path(fspath(table))
+        if path.suffix != ".npy":
+            return _table_of_csv(path.read_bytes(), str(path))
+        table = np.load(path, allow_pickle=False)
     if isinstance(table, Mapping):
         both: tuple[Any, Any] = (list(table.keys()), list(table.values()))
     elif isinstance(table, tuple):
@@ -60,47 +69,23 @@ def words_of(table: Labels) -> tuple[tuple[bytes, bool], tuple[bytes, bool]]:
             raise InvalidArgumentError(f"a table of two lists, not of {len(table)}")
         both = table
     else:
-        columns = np.asarray(table)
+        columns = exactly(table)
         if columns.ndim != 2 or columns.shape[1] != 2:
             raise InvalidArgumentError(f"a table of two columns, not of shape {columns.shape}")
         both = (columns[:, 0], columns[:, 1])
     return (_words(both[0]), _words(both[1]))
 
 
-def _words(numbers: Any) -> tuple[bytes, bool]:
-    found = np.asarray(numbers)
+def _words(numbers: Any) -> Words:
+    found = exactly(numbers.tolist() if isinstance(numbers, np.ndarray) and numbers.dtype == object else numbers)
     if found.size == 0:
-        return b"", True
-    if found.dtype == object and all(isinstance(one, int | np.integer) for one in found.flat):
-        # Numbers of Python that are not of one type of NumPy's.
-        is_signed = min(found.flat) < 0
+        return b"", "int64"
+    if found.ndim == 1 and found.dtype == object and all(isinstance(one, int) for one in found):
         try:
-            found = found.astype("int64" if is_signed else "uint64")
+            return b"".join(one.to_bytes(16, byteorder, signed=True) for one in found), "int128"
         except OverflowError as error:
             raise InvalidArgumentError(f"labels of more than 64 bits: {error}") from error
     if found.dtype.kind not in "iub" or found.ndim != 1:
         raise InvalidArgumentError(f"labels are lists of whole numbers, not {found.dtype} of shape {found.shape}")
-    is_signed = found.dtype.kind == "i"
-    return np.ascontiguousarray(found, "int64" if is_signed else "uint64").tobytes(), is_signed
-
-
-def _read(path: Path) -> NDArray[Any]:
-    """The two columns of a file."""
-    if path.suffix == ".npy":
-        columns: NDArray[Any] = np.load(path, allow_pickle=False)
-        return columns
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.reader(file) if line]
-    if lines and not all(_is_number(word) for word in lines[0]):
-        del lines[0]
-    if not all(len(line) == 2 and all(map(_is_number, line)) for line in lines):
-        wrong = next(line for line in lines if len(line) != 2 or not all(map(_is_number, line)))
-        raise InvalidArgumentError(f"{path}: {','.join(wrong)} is no label and what it becomes")
-    found = np.empty((len(lines), 2), object)
-    for at, line in enumerate(lines):
-        found[at] = [int(word) for word in line]
-    return found
-
-
-def _is_number(word: str) -> bool:
-    return word.strip().removeprefix("-").isdigit()
+    dtype = "int64" if found.dtype.kind == "i" else "uint64"
+    return np.ascontiguousarray(found, dtype).tobytes(), dtype

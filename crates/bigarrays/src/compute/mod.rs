@@ -65,6 +65,7 @@ mod interpolation;
 mod journal;
 mod kernels;
 mod keywords;
+mod label_csv;
 mod labelled;
 mod ledger;
 mod lines;

@@ -24,7 +24,7 @@ pub enum Unlisted {
     /// They stay as they are.
     Keep,
     /// They become this.
-    Value(i64),
+    Value(i128),
     /// They are an error.
     Refuse,
 }
@@ -34,7 +34,8 @@ impl Unlisted {
         let config = Config::new("remap");
         match self {
             Self::Keep => config.with("unlisted", "keep").with("value", 0i64),
-            Self::Value(value) => config.with("unlisted", "value").with("value", value),
+            // The word that is written: of 64 bits, with a sign or without.
+            Self::Value(value) => config.with("unlisted", "value").with("value", value as i64),
             Self::Refuse => config.with("unlisted", "refuse").with("value", 0i64),
         }
     }
@@ -45,7 +46,7 @@ impl Unlisted {
     /// `InvalidArgument`.
     pub(crate) fn expect_in(self, dtype: DataType) -> Result<()> {
         match self {
-            Self::Value(value) if !range(dtype).contains(&value.into()) => {
+            Self::Value(value) if !range(dtype).contains(&value) => {
                 Err(Error::invalid(format!("unlisted={value}, which {dtype} does not reach")))
             }
             _ => Ok(()),
@@ -55,7 +56,7 @@ impl Unlisted {
     fn read(config: &Value) -> Result<Self> {
         match text(config, "unlisted")? {
             "keep" => Ok(Self::Keep),
-            "value" => Ok(Self::Value(whole(config, "value")?)),
+            "value" => Ok(Self::Value(i128::from(whole(config, "value")?))),
             "refuse" => Ok(Self::Refuse),
             _ => Err(damaged()),
         }
