@@ -68,6 +68,20 @@ def test_a_new_array_is_like_the_source_and_of_labels(tmp_path: Path) -> None:
     assert again.count == 0 and not found.array[...].any()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "int64"])
+@pytest.mark.parametrize("limit", [0.1, 0.3, 2.5, 3, -1, 1e300, (1 << 60) + 1, np.inf])
+def test_elements_are_above_as_for_numpy_and_expressions(dtype: str, limit: Any) -> None:
+    values = np.array([0, 0.1, 0.3, 0.7, 2.5, 3, 0, 7, 100]).astype(dtype)
+    array = ba.create(f"memory://above/{dtype}/{limit}", shape=values.shape, dtype=dtype, format="zarr3")
+    array[...] = values
+    found = ba.components(array, f"memory://above-parts/{dtype}/{limit}", above=limit, format="zarr3").array[...] > 0
+    with np.errstate(over="ignore"):
+        due = values > (values.dtype.type(limit) if values.dtype.kind == "f" else limit)
+    np.testing.assert_array_equal(found, due)
+    if values.dtype.kind == "f" or abs(limit) < 200:
+        np.testing.assert_array_equal((array.lazy > limit).compute(), due)
+
+
 KILLED = """
 import os, sys, bigarrays as ba
 count = 0

@@ -43,7 +43,7 @@ pub(crate) struct ComponentsArgs {
     #[arg(long)]
     binary: bool,
 
-    /// Elements above this belong together, and all others are background
+    /// Elements above this, as a number of their type, belong together, and all others are background
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, value_parser = values::number)]
     above: Option<Number>,
 

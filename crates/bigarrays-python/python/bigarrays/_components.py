@@ -73,7 +73,7 @@ def components(
             axes, 4 or 8 in two, 8, 32, 64 or 80 in four. Axes of time and channels do not count: nothing is connected along them.
         background: Elements of this value are part of no component, and 0 in the target; 0 if None.
         binary: Neighbours that differ belong together, unless one is background: `source` is a mask.
-        above: Elements above this belong together, and all others are background.
+        above: Elements above this, as a number of their type, belong together, and all others are background.
         statistics: Whether voxels are counted, and boxes are found.
         resume: As `copy` has it. In the first pass, what blocks leave for each other is in a folder beside the file.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.

@@ -15,7 +15,7 @@ pub struct ComponentsOptions<'a> {
     pub background: Option<Number>,
     /// Whether neighbours that differ belong together, unless one is background.
     pub binary: bool,
-    /// Elements above this belong together, and all others are background.
+    /// Elements above this, as a number of their type, belong together, and all others are background.
     pub above: Option<Number>,
     /// Whether the voxels of each component are counted, and the box around them is found.
     pub statistics: bool,

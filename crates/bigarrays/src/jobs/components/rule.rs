@@ -83,23 +83,16 @@ pub(super) trait Cell: Element + PartialEq {
     fn is_above(self, limit: Self::Limit) -> bool;
 }
 
+fn no_limit() -> Error {
+    Error::invalid("nothing is above what is no number")
+}
+
 /// The largest whole number that is not larger; of a number that is none, an error.
 fn floor(number: Number) -> Result<i128> {
     match number {
         Number::Whole(whole) => Ok(whole),
-        Number::Real(real) if real.is_nan() => Err(Error::invalid("nothing is above what is no number")),
+        Number::Real(real) if real.is_nan() => Err(no_limit()),
         Number::Real(real) => Ok(real.floor() as i128),
-    }
-}
-
-/// A number as elements of floating-point types are compared with it.
-fn real(number: Number) -> Result<f64> {
-    match number {
-        Number::Whole(whole) if (whole as f64) as i128 != whole => Err(Error::invalid(format!(
-            "elements are compared with numbers of 64 bits, of which {whole} is none"
-        ))),
-        Number::Real(real) if real.is_nan() => Err(Error::invalid("nothing is above what is no number")),
-        number => Ok(number.as_f64()),
     }
 }
 
@@ -166,7 +159,7 @@ impl Cell for bool {
 macro_rules! real {
     ($($type:ty, $widen:expr);+ $(;)?) => {$(
         impl Cell for $type {
-            type Limit = f64;
+            type Limit = $type;
 
             fn key(self) -> u64 {
                 // The two zeros are equal.
@@ -183,12 +176,18 @@ macro_rules! real {
                 Self::from_ne_bytes(own)
             }
 
-            fn limit(number: Number) -> Result<Option<f64>> {
-                real(number).map(Some)
+            fn limit(number: Number) -> Result<Option<$type>> {
+                if number.as_f64().is_nan() {
+                    return Err(no_limit());
+                }
+                // As `>` of expressions and of NumPy: the number as an element of the type.
+                let mut bytes = [0; size_of::<Self>()];
+                number.write(Self::DTYPE, &mut bytes)?;
+                Ok(Some(Self::from_ne_bytes(bytes)))
             }
 
-            fn is_above(self, limit: f64) -> bool {
-                $widen(self) > limit
+            fn is_above(self, limit: $type) -> bool {
+                self > limit
             }
         }
     )+};
@@ -213,10 +212,13 @@ mod tests {
         assert_eq!(above(Number::Whole(1 << 70)), Some([false; 4]));
         assert!(u64::MAX.is_above(u64::limit(Number::Whole(i128::from(u64::MAX) - 1)).unwrap().unwrap()));
         assert!(i8::limit(Number::Real(f64::NEG_INFINITY)).unwrap().is_none());
-        assert!(
-            f32::limit(Number::Whole((1 << 60) + 1)).is_err() && f64::limit(Number::Real(f64::NAN)).is_err()
-        );
-        assert!(0.1f32.is_above(f32::limit(Number::Real(0.1)).unwrap().unwrap()));
+        assert!(f64::limit(Number::Real(f64::NAN)).is_err() && f32::limit(Number::Real(f64::NAN)).is_err());
+        // The limit is an element of the type, as for NumPy.
+        assert!(!0.1f32.is_above(f32::limit(Number::Real(0.1)).unwrap().unwrap()));
+        assert!(!f16::from_f64(0.1).is_above(f16::limit(Number::Real(0.1)).unwrap().unwrap()));
+        assert!(0.1f64.next_up().is_above(f64::limit(Number::Real(0.1)).unwrap().unwrap()));
+        let wide = f32::limit(Number::Whole((1 << 60) + 1)).unwrap().unwrap();
+        assert!(!((1u64 << 60) as f32).is_above(wide) && f32::INFINITY.is_above(wide));
         assert_eq!((-0.0f64).key(), 0.0f64.key());
     }
 }
