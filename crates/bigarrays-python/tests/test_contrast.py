@@ -64,6 +64,57 @@ def test_a_value_may_be_left_out_of_percentiles() -> None:
         ba.normalize(values, dtype="bool")
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("by", [None, 0])
+def test_infinities_are_clipped_and_no_contrast(dtype: str, by: Any) -> None:
+    values = np.arange(1000.0).reshape(2, 500).astype(dtype)
+    values[:, :30], values[:, 30:60], values[:, 60] = np.inf, -np.inf, np.nan
+    finite = np.where(np.isfinite(values), values, np.nan)
+    low, high = np.nanpercentile(finite.astype("f8"), [1, 99], axis=None if by is None else 1, keepdims=True)
+    found = ba.normalize(values, by=by, dtype="uint8").compute()
+    assert (found[:, :30] == 255).all() and (found[:, 30:61] == 0).all()
+    assert np.abs(found.astype(int) - reference(values, low, high, "uint8")).max() <= (0 if dtype == "float64" else 1)
+    # Nothing but infinities, and those beside one value.
+    assert ba.normalize(np.array([np.inf, -np.inf, np.nan], dtype), dtype="uint8").compute().tolist() == [255, 0, 0]
+    assert ba.normalize(np.array([np.inf, 3, 3, -np.inf], dtype), dtype="uint8").compute().tolist() == [255, 0, 0, 0]
+    assert ba.normalize(np.array([np.inf, 3, 1, -np.inf], dtype), ignore=1, contrast="0%,100%", dtype="uint8").compute().tolist() == [255, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "int64"])
+@pytest.mark.parametrize("base", [0, 1 << 53, 1 << 60, -(1 << 62), (1 << 63) - 200, (1 << 64) - 200])
+def test_narrow_contrasts_of_large_numbers_are_exact(dtype: str, base: int) -> None:
+    info = np.iinfo(dtype)
+    if not info.min <= base <= info.max - 100:
+        pytest.skip("not of the type")
+    steps = np.random.default_rng(3).integers(0, 101, (3, 40))
+    steps[:, :2] = [0, 100]
+    values = np.array([[base + int(step) for step in row] for row in steps], dtype)
+    low, high = np.percentile(steps.astype("f8"), [5, 95])
+    np.testing.assert_array_equal(ba.normalize(values, contrast="5%,95%", dtype="uint8").compute(), reference(steps, low, high, "uint8"))
+    low, high = np.percentile(steps.astype("f8"), [5, 95], axis=1, keepdims=True)
+    found = ba.normalize(values, contrast="5%,95%", by=0, dtype="float64").compute()
+    np.testing.assert_allclose(found, reference(steps, low, high, "float64"), rtol=1e-12)
+    # A value far away that counts in no percentile.
+    other = 5 if base > 1000 or base < 0 else 1 << 40
+    padded = np.concatenate([values.ravel(), np.full(50, other, dtype)])
+    low, high = np.percentile(steps.astype("f8"), [5, 95])
+    found = ba.normalize(padded, contrast="5%,95%", ignore=other, dtype="uint8").compute()
+    np.testing.assert_array_equal(found[:-50], reference(steps, low, high, "uint8").ravel())
+    assert (found[-50:] == (255 if other > base else 0)).all()
+    start = base - base % 4096
+    found = ba.normalize(values, contrast=(start, start + 4096), dtype="uint8").compute()
+    np.testing.assert_array_equal(found, reference(steps + base % 4096, 0, 4096, "uint8"))
+
+
+def test_contrasts_that_are_no_numbers_of_64_bits_are_refused() -> None:
+    values = np.array([1 << 60, (1 << 60) + 100], "uint64")
+    with pytest.raises(ba.InvalidArgumentError, match="nearest"):
+        ba.normalize(values, contrast=(1 << 60, (1 << 60) + 100))
+    with pytest.raises(ba.InvalidArgumentError, match="contrast 50%,50%: expected a lower and a higher percentile"):
+        ba.normalize(values, contrast="50%,50%")
+    assert ba.normalize(np.zeros((0, 3), "uint64"), contrast="type").compute().shape == (0, 3)
+
+
 def test_slices_have_histograms_and_percentiles() -> None:
     values = np.random.default_rng(2).integers(0, 256, (12, 40, 30), dtype="uint8")
     lazy = ba.lazy(values)

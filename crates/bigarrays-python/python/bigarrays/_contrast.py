@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from ._expressions import lazy
@@ -25,7 +26,8 @@ def normalize(
     """Elements stretched between two percentiles over all that a type has, and clipped beyond: an expression.
 
     Percentiles are exact, of all elements or of each slice: `histogram` and `quantile` of expressions have them by themselves. Whole
-    numbers are rounded half to even. NaN counts in no percentile; it stays NaN, and becomes the least whole number.
+    numbers are rounded half to even. NaN and infinities count in no percentile. NaN stays NaN, and becomes the least whole number;
+    infinities are clipped. Whole numbers of 64 bits are exact, however narrow the contrast is beside them.
 
     Args:
         array: An array, or whatever `lazy` takes.
@@ -46,6 +48,11 @@ def normalize(
     of = lazy(array)
     if not isinstance(contrast, str):
         low, high = contrast
-        contrast = f"{float(low)!r},{float(high)!r}"
+        contrast = f"{_text(low)},{_text(high)}"
     axis = None if by is None else of._axis(by)
     return of._then("normalize", contrast, axis, dtype, ignore)
+
+
+def _text(number: Any) -> str:
+    """A number as it is; those without a point are not rounded."""
+    return str(int(number)) if isinstance(number, int | np.integer) else repr(float(number))
