@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import index
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from ._bigarrays import Array, InvalidArgumentError, _blank
 from ._expressions import lazy, operand
@@ -15,15 +16,34 @@ if TYPE_CHECKING:
     from ._lazy import Lazy
 
 #: A coordinate, or all from one to another.
-Slices = int | slice | range | tuple[int, int]
+Slices = SupportsIndex | slice | range | tuple[SupportsIndex, SupportsIndex]
 
 
 def _pair(one: Slices, first: int, end: int) -> tuple[int, int]:
     if isinstance(one, slice | range):
         if one.step not in (None, 1):
-            raise InvalidArgumentError(f"{one}: slices have no step")
-        return (first if one.start is None else one.start, end if one.stop is None else one.stop)
-    return (one, one + 1) if isinstance(one, int) else (one[0], one[1])
+            raise InvalidArgumentError(f"{one}: slices have no step; name them one by one")
+        return (first if one.start is None else _coordinate(one.start), end if one.stop is None else _coordinate(one.stop))
+    if isinstance(one, tuple | list):
+        if len(one) != 2:
+            raise InvalidArgumentError(f"{one}: slices are a pair (start, stop), not {len(one)} numbers; they have no step")
+        return (_coordinate(one[0]), _coordinate(one[1]))
+    at = _coordinate(one)
+    return (at, at + 1)
+
+
+def _coordinate(given: Any) -> int:
+    try:
+        return index(given)
+    except TypeError:
+        reason = f"{given!r}: slices are named by whole numbers, pairs (start, stop), slices or ranges"
+        raise InvalidArgumentError(reason) from None
+
+
+def _pairs(slices: Any, name: str, first: int, end: int) -> list[tuple[int, int]]:
+    if isinstance(slices, slice | str) or not isinstance(slices, Iterable):
+        raise InvalidArgumentError(f"{name}={slices!r}: expected a list of slices, such as {name}=[0, (3, 5)]")
+    return [_pair(one, first, end) for one in slices]
 
 
 def restack(
@@ -36,8 +56,8 @@ def restack(
 ) -> Lazy:
     """Other slices along an axis: some left out, others put in between, or in another order. An expression: `save` writes it.
 
-    Slices are named by their coordinates in the array: one, or several as a pair (start, stop), a slice or a range. The result begins at
-    the same coordinate.
+    Slices are named by their coordinates in the array: one, or several as a pair (start, stop), a slice or a range, which have no step. The result
+    begins at the same coordinate.
 
     Args:
         array: An array, or whatever `lazy` takes.
@@ -49,8 +69,8 @@ def restack(
 
     Raises:
         OutOfBoundsError: There are no such slices.
-        InvalidArgumentError: No slice is left; inserted ones have another type or other coordinates along the other axes; or `keep` stands
-            beside `delete` or `insert`.
+        InvalidArgumentError: What names slices is none of these; no slice is left; inserted ones have another type or other coordinates
+            along the other axes; or `keep` stands beside `delete` or `insert`.
 
     Example:
         >>> bigarrays.restack([10, 11, 12, 13, 14], 0, keep=[(3, 5), 0, 0]).compute()
@@ -61,10 +81,10 @@ def restack(
     of = lazy(array)
     at = of._axis(axis)
     first, end = of.domain.ranges[at]
-    kept = None if keep is None else [_pair(one, first, end) for one in keep]
-    left_out = [_pair(one, first, end) for one in delete]
+    kept = None if keep is None else _pairs(keep, "keep", first, end)
+    left_out = _pairs(delete, "delete", first, end)
     inserted = [operand(one, of) for _, one in insert]
-    return of._then("restack", at, kept, left_out, [place for place, _ in insert], inserted)
+    return of._then("restack", at, kept, left_out, [_coordinate(place) for place, _ in insert], inserted)
 
 
 def blank(
