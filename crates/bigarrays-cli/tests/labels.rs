@@ -101,6 +101,57 @@ fn tables_are_read_as_they_are_written() {
     assert!(said.contains("1px"), "{said}");
 }
 
+#[test]
+fn images_of_two_axes_have_labels() {
+    let bench = Bench::new();
+    let image = OpenOptions::new().format("npy");
+    let create = |name: &str, domain: &str| {
+        let spec = CreateSpec::new(DataType::U8, domain.parse().unwrap());
+        image.create(&*bench.url(name), &spec).unwrap()
+    };
+    let labels = create("labels.npy", "0:2,0:3");
+    labels.write(&[0, 0], array![[7u8, 7, 0], [0, 7, 3]].view()).unwrap();
+    std::fs::write(bench.path("by.csv"), "7,9\n").unwrap();
+    bench.ok("components labels.npy parts --dtype uint8");
+    bench.ok("renumber labels.npy numbers");
+    bench.ok("remap labels.npy by.csv -o others");
+    bench.ok("normalize labels.npy bright --contrast 0,7");
+    bench.ok("restack labels.npy less --axis 0 --delete 0");
+    assert_eq!(found::<u8>(&bench, "parts"), [1, 1, 0, 0, 1, 2]);
+    assert_eq!(found::<u8>(&bench, "numbers"), [1, 1, 0, 0, 1, 2]);
+    assert_eq!(found::<u8>(&bench, "others"), [9, 9, 0, 0, 9, 3]);
+    assert_eq!(found::<u8>(&bench, "bright"), [255, 255, 0, 0, 255, 109]);
+    assert_eq!(found::<u8>(&bench, "less"), [0, 7, 3]);
+    for name in ["parts", "numbers", "others", "bright", "less"] {
+        assert_eq!(OpenOptions::new().open(&*bench.url(name)).unwrap().format(), "zarr3", "{name}");
+    }
+    // A layer has them in one plane, if it is asked for.
+    bench.ok("components labels.npy layer --dtype uint8 --format precomputed");
+    let layer = OpenOptions::new().open(&*bench.url("layer")).unwrap();
+    assert_eq!((layer.format(), layer.shape().to_vec()), ("precomputed", vec![3, 2, 1]));
+    let whole = layer.read::<u8>(layer.domain()).unwrap().into_data();
+    assert_eq!(whole.reversed_axes().iter().copied().collect::<Vec<_>>(), [1, 1, 0, 0, 1, 2]);
+    create("volume.npy", "0:2,0:3,0:4");
+    bench.ok("components volume.npy volume-parts --dtype uint8");
+    bench.ok("normalize volume.npy volume-bright");
+    let format = |name: &str| OpenOptions::new().open(&*bench.url(name)).unwrap().format();
+    assert_eq!((format("volume-parts"), format("volume-bright")), ("precomputed", "zarr3"));
+}
+
+#[test]
+fn targets_within_the_source_are_refused() {
+    let bench = Bench::new();
+    let spec = CreateSpec::new(DataType::U32, "0:4,0:4,0:4".parse().unwrap());
+    let key = OpenOptions::new().create(&*bench.url("layer"), &spec).unwrap().scales()[0].key.clone();
+    std::fs::write(bench.path("by.csv"), "7,9\n").unwrap();
+    for target in [format!("layer/{key}"), "layer".to_owned(), ".".to_owned()] {
+        for line in ["components layer", "renumber layer", "remap layer by.csv -o"] {
+            let said = bench.fails(&format!("{line} {target}"), 2);
+            assert!(said.contains("overwrite"), "{said}");
+        }
+    }
+}
+
 fn found_of(bench: &Bench, name: &str) -> Vec<u32> {
     found(bench, name)
 }

@@ -136,6 +136,26 @@ def test_groups_have_all_labels_of_64_bits() -> None:
     assert ba.lazy([1, 2, 4]).groupby(array.lazy.positional, expected=near).sum().compute().tolist() == [1, 2, 4]
 
 
+def test_images_of_two_axes_have_labels(tmp_path: Path) -> None:
+    labels = np.array([[7, 7, 0], [0, 7, 3]], "uint8")
+    np.save(tmp_path / "labels.npy", labels)
+    array = ba.open(tmp_path / "labels.npy")
+    assert ba.components(array, tmp_path / "parts").array[...].tolist() == [[1, 1, 0], [0, 1, 2]]
+    assert ba.renumber(array, tmp_path / "numbers")[0][...].tolist() == [[1, 1, 0], [0, 1, 2]]
+    assert ba.relabel(array, tmp_path / "by", {7: 9})[...].tolist() == [[9, 9, 0], [0, 9, 3]]
+    assert {ba.open(tmp_path / name).format for name in ("parts", "numbers", "by")} == {"zarr3"}
+
+
+def test_targets_within_the_source_are_refused(tmp_path: Path) -> None:
+    labels = stored(str(tmp_path / "labels"), np.ones((4, 4, 4), "uint32"), resolution=(8, 8, 40))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    for target in (tmp_path / "labels/8_8_40", tmp_path / "labels/8_8_40/in", tmp_path / "labels"):
+        for job in (ba.components, ba.renumber, lambda array, place: ba.relabel(array, place, {1: 2})):
+            with pytest.raises(ba.InvalidArgumentError, match="overwrite"):
+                job(labels, target)
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("by", ["first", "value"])
 def test_numbers_one_after_the_other(by: Any) -> None:
     values = cells(np.random.default_rng(4), (33, 34, 35), "int64")

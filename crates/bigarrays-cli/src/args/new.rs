@@ -38,4 +38,13 @@ impl NewArgs {
         let options = FormatOptions { format: self.format.clone(), ..FormatOptions::default() };
         format::format_of_new(url, source.format(), &options)
     }
+
+    /// The same of an array of labels: Zarr 3, if nothing names a format and a precomputed layer has other axes.
+    ///
+    /// # Errors
+    /// As [`Self::format`].
+    pub(crate) fn format_of_labels(&self, source: &Array, url: &str) -> Result<&'static dyn Create> {
+        let options = FormatOptions { format: self.format.clone(), ..FormatOptions::default() };
+        format::format_of_result(url, source.format(), &source.axis_names(), &options)
+    }
 }

@@ -60,7 +60,8 @@ impl Labelling<'_> {
         let source = &made.mapped.view;
         let options = LabelOptions { memory: memory.unwrap_or(0), ..LabelOptions::default() };
         let planned = LabelOptions { dry_run: true, ..options };
-        job(source, &rehearsed(self.target, &made.spec, made.format)?, &planned)?;
+        let rehearsed = rehearsed(self.target, &made.spec, made.format)?;
+        job(source, &made.mapped.place_in(&rehearsed)?, &planned)?;
         interrupt::watch()?;
         let journal = if *resume { Some(self.journal(session)?) } else { None };
         let open = session.open().format(made.format);
@@ -68,7 +69,7 @@ impl Labelling<'_> {
         let meter = Meter::new(format!("{} {}", self.doing, self.source), 0, session.terminal);
         let tell = |progress| meter.tell(progress);
         let options = LabelOptions { journal: journal.as_ref(), progress: Some(&tell), ..options };
-        let found = job(source, &target, &options);
+        let found = job(source, &made.mapped.place_in(&target)?, &options);
         meter.clear();
         Ok((found?, target, journal))
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bigarrays::compute::{Earlier, Journal};
+use bigarrays::compute::{Earlier, Journal, Lazy};
 use bigarrays::format::{self, ArraySpec, Create, StorageSpec};
 use bigarrays::{Array, CreateSpec, DataType, Domain, Error, ErrorKind, OpenOptions, Result};
 
@@ -23,20 +23,19 @@ pub(crate) struct New {
 
 impl New {
     /// The array for `source`, whose axes are `axes`: like the array of which `like` says what it would be
-    /// made of, but for what `layer` says, to be made at `url`. Its first element goes to `to`, along the new axes.
+    /// made of, but for what `layer` says, to be made as `format` has it. Its first element goes to `to`, along the new axes.
     ///
     /// # Errors
     /// `InvalidArgument` if axes do not go together.
     pub(crate) fn plan(
         args: &NewArgs,
-        url: &str,
+        format: &dyn Create,
         source: &Array,
         axes: &Axes,
         like: CreateSpec,
         layer: &LayerArgs,
         to: Option<&[i64]>,
     ) -> Result<New> {
-        let format = args.format(source, url)?;
         let is_layer = format.holds().fixed_axes().is_some();
         let mapped = mapped(args, source, axes, format)?;
         let new = if is_layer { mapped.layer_axes() } else { mapped.axes.clone() };
@@ -82,10 +81,16 @@ pub(crate) fn labels_source(
 ) -> Result<New> {
     let target = new_layer(target)?;
     let array = session.open().read_only(true).open(source)?;
-    let like = labels_like(&array, array.like(session.open().like(source)?), dtype.unwrap_or(array.dtype()));
-    let mut made = New::plan(new, target, &array, &Axes::of(&array), like, layer, None)?;
+    let like = array.like(session.open().like(source)?);
+    let are_labels = like.array.labels == Some(true);
+    let like = labels_like(&array, like, dtype.unwrap_or(array.dtype()));
+    Lazy::of(&array)?.expect_apart(target, &session.open())?;
+    let format = new.format_of_labels(&array, target)?;
+    let mut made = New::plan(new, format, &array, &Axes::of(&array), like, layer, None)?;
     // A format has no place for it that would be fitted.
     made.spec.array.incomplete = true;
+    // What the source does not say is not lost.
+    made.lost.retain(|note| are_labels || !note.ends_with("that elements are labels"));
     made.lost.iter().for_each(|note| session.terminal.note(note));
     Ok(made)
 }

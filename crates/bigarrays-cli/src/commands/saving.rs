@@ -120,7 +120,7 @@ impl SaveArgs {
     /// The format of the new array.
     fn format(&self, source: &Array, output: &str, session: &Session) -> Result<&'static str> {
         let options = FormatOptions { format: self.format.clone(), ..session.format() };
-        Ok(format::format_of_new(output, source.format(), &options)?.name())
+        Ok(format::format_of_result(output, source.format(), &[], &options)?.name())
     }
 
     /// What the new array is made of.

@@ -73,7 +73,8 @@ def create(
         codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
         chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
         attributes: The user's attributes, as JSON has them.
-        format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
+        format: Name of the format; if neither this nor the URL nor `like` says one, "precomputed", or "zarr3" where `like` has other
+            axes than x, y, z and channels.
         incomplete: Marks the array as incomplete until `Array.complete` is called: meanwhile `open` refuses it unless it is told
             `incomplete` as well. A format without a place for the mark says so in `Array.notes`.
         strict: As for `open`, and so are all that follow.

@@ -33,6 +33,8 @@ def target(make: Callable[..., _Made], lazy: Lazy, url: str | PathLike[str], opt
     known: dict[str, Any] = {"domain": lazy.domain, "dtype": lazy.dtype, "incomplete": True}
     if any(lazy.dimension_names) and "like" not in options and "dimension_names" not in options:
         known["dimension_names"] = lazy.dimension_names
+    if twice := known.keys() & options.keys():
+        raise InvalidArgumentError(f"{', '.join(sorted(twice))}: the new array has that of what is written to it; leave it out")
     while True:
         try:
             return make(url, **known, **options)
@@ -67,6 +69,12 @@ def expect_room(
         _Lazy.explain(rehearsed, memory, scratch, journal)
 
 
+def expect_resume(resume: Any) -> None:
+    """Refuses what is no answer to the question where the journal is."""
+    if not isinstance(resume, bool | str | PathLike):
+        raise InvalidArgumentError(f"resume={resume!r}: expected True, False, or the path of a journal")
+
+
 @contextmanager
 def journal_of(
     resume: bool | str | PathLike[str], describe: Callable[[], str], level: int = 4
@@ -76,6 +84,7 @@ def journal_of(
     if resume is False:
         yield None
         return
+    expect_resume(resume)
     job = describe()
     path = _Journal.default_path(job) if resume is True else resume
     if path is None:
@@ -152,6 +161,7 @@ def made_like(
     """A new array of labels like `source`, or the one that an earlier run has begun. `check` refuses what would be made before it is."""
     given: dict[str, Any] = {"like": source, "labels": True, "dtype": dtype} | options
     shape = source.lazy.astype(given.pop("dtype"))
+    shape._inner.expect_apart(url)
     is_same_code = shape.dtype == source.dtype or source.dtype.name in ("uint32", "uint64")
     if not is_same_code and not options.keys() & {"encoding", "codecs"}:
         # That of an image may be lossy, or have no numbers of so many bits.

@@ -50,7 +50,8 @@ use crate::transfer::to_dtype;
 ///     codecs: Codecs as metadata of Zarr 3 list them, instead of `encoding`.
 ///     chunk_keys: How keys of chunks of Zarr are made: "default/", "default.", "v2/" or "v2.".
 ///     attributes: The user's attributes, as JSON has them.
-///     format: Name of the format; "precomputed" if neither this nor the URL nor `like` says one.
+///     format: Name of the format; if neither this nor the URL nor `like` says one, "precomputed", or "zarr3" where `like` has other
+///         axes than x, y, z and channels.
 ///     incomplete: Marks the array as incomplete until `Array.complete` is called: meanwhile `open` refuses it unless it is told
 ///         `incomplete` as well. A format without a place for the mark says so in `Array.notes`.
 ///     strict: As for `open`, and so are all that follow.
@@ -252,7 +253,7 @@ fn like_of(
     };
     let wanted = FormatOptions { format: opening.format.clone(), ..FormatOptions::default() };
     let format = layer.as_ref().map_or(from, Array::format);
-    let format = format::format_of_new(url, format, &wanted).or_raise(py)?;
+    let format = format::format_of_result(url, format, &array.axis_names(), &wanted).or_raise(py)?;
     let (spec, lost) = format::fit(format, spec, from);
     // Before it is made, it is tried more than once.
     for note in lost.into_iter().filter(|_| is_told) {

@@ -44,7 +44,8 @@ pub(crate) use operations::{
     resizes, survey,
 };
 pub use operations::{
-    attributes, create_group, format_of_new, identity, list, remove, store_at, update_attributes,
+    attributes, create_group, format_of_new, format_of_result, identity, list, remove, store_at,
+    update_attributes,
 };
 pub(crate) use own::is_place;
 pub use precomputed::Precomputed;

@@ -127,7 +127,33 @@ pub fn format_of_new<'a>(
     from: &str,
     options: &FormatOptions,
 ) -> Result<&'static dyn Create> {
-    let address = address.into();
+    for_like(address.into(), from, options, registry::DEFAULT)
+}
+
+/// The format of a new array that a job makes of one of the format `from`, whose axes have these names: as [`format_of_new`], but Zarr 3
+/// if nothing names a format, `from` makes no arrays of chunks, and the axes are not those of a precomputed layer.
+///
+/// # Errors
+/// As [`format_of_new`].
+pub fn format_of_result<'a>(
+    address: impl Into<Address<'a>>,
+    from: &str,
+    axes: &[&str],
+    options: &FormatOptions,
+) -> Result<&'static dyn Create> {
+    let is_layer = ["x", "y", "z"].iter().all(|axis| axes.contains(axis))
+        && axes.iter().all(|axis| matches!(*axis, "x" | "y" | "z" | "c" | "channel" | "s"));
+    let default = if is_layer { registry::DEFAULT } else { registry::DEFAULT_OF_GROUPS };
+    for_like(address.into(), from, options, default)
+}
+
+/// The format of a new array like one of the format `from`: this, or else what the address and the options name, or `default`.
+fn for_like(
+    address: Address<'_>,
+    from: &str,
+    options: &FormatOptions,
+    default: &'static dyn Format,
+) -> Result<&'static dyn Create> {
     let found = || {
         let (formats, is_named) = address.formats(options)?;
         let makes = |format: &&'static dyn Format| format.creates().is_some();
@@ -136,7 +162,7 @@ pub fn format_of_new<'a>(
         {
             return Ok(same);
         }
-        registry::creator(for_new(&formats, is_named, registry::DEFAULT, makes).name())
+        registry::creator(for_new(&formats, is_named, default, makes).name())
     };
     found().map_err(context("creating", address))
 }

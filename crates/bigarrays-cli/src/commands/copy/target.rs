@@ -100,7 +100,8 @@ impl Copier<'_> {
         like.storage.content_encoding =
             like.storage.content_encoding.filter(|_| what.write.content_encoding.is_none());
         let to = what.to.as_ref().map(|to| to.0.as_slice());
-        let new = New::plan(&what.new, &self.args.target, &cut, &axes, like, &what.layer, to)?;
+        let format = what.new.format(&cut, &self.args.target)?;
+        let new = New::plan(&what.new, format, &cut, &axes, like, &what.layer, to)?;
         self.note_raw(&source, &new);
         Ok(new)
     }

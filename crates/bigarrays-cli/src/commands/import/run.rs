@@ -81,7 +81,15 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
     let is_space = |at: usize| source.axes.0.get(at).is_none_or(|name| !matches!(name.as_str(), "c" | "t"));
     like.array = like.array.sized(source.array.resolution().as_ref(), is_space);
     let to = args.origin.as_ref().map(|offset| offset.0.as_slice());
-    let mut new = New::plan(&args.new, url, &source.array, &source.axes, like, &args.layer, to)?;
+    let mut new = New::plan(
+        &args.new,
+        args.new.format(&source.array, url)?,
+        &source.array,
+        &source.axes,
+        like,
+        &args.layer,
+        to,
+    )?;
     new.spec.array.incomplete = true;
     session.terminal.note(describe(&source, &new));
     let target = args.create(url, &new, session)?;
