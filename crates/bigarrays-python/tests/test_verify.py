@@ -68,3 +68,19 @@ def test_an_exception_of_progress_ends_it(layer: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(bigarrays.NotFoundError):
         bigarrays.verify(tmp_path / "nothing")
+
+
+def test_damage_is_reported_alike_by_processes(tmp_path: Path) -> None:
+    values = np.arange(60 * 8 * 8, dtype=np.uint16).reshape(60, 8, 8)
+    for name, offset in (("a", 0), ("b", 1)):
+        array = bigarrays.create(tmp_path / name, shape=values.shape, dtype="uint16", chunk_shape=(4, 8, 8), format="zarr3", encoding="zstd")
+        array[...] = values + offset
+    for damaged in ("c/3/0/0", "c/9/0/0"):
+        chunk = tmp_path / "a" / damaged
+        chunk.write_bytes(chunk.read_bytes()[:-9])
+        alone = bigarrays.verify(tmp_path / "a", tmp_path / "b")
+        shared = bigarrays.verify(tmp_path / "a", tmp_path / "b", processes=2)
+        assert shared.arrays[0]["comparison"] is None and alone.arrays[0]["comparison"] is None
+        kinds = [problem["kind"] for problem in shared.problems]
+        assert kinds == [problem["kind"] for problem in alone.problems] and kinds[-1] == "different"
+        assert shared.problem_count == alone.problem_count

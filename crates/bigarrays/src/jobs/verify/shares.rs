@@ -26,7 +26,11 @@ impl Report {
                 }
             }
         }
-        all.arrays.iter_mut().for_each(ArrayReport::note_comparison);
+        for array in &mut all.arrays {
+            // As one process has them.
+            array.problems.first.sort_by_key(|one| one.kind == ProblemKind::Different);
+            array.note_comparison();
+        }
         all
     }
 
@@ -55,8 +59,9 @@ impl ArrayReport {
         self.missing = self.chunks.saturating_sub(self.stored);
         self.names = self.names.or(other.names);
         self.listed &= other.listed;
-        // What cannot be compared is the same in all shares.
-        let is_new = |one: &Problem| one.kind != ProblemKind::Different || !self.problems.first.contains(one);
+        // Arrays that cannot be compared are one problem, in however many shares.
+        let is_known = self.problems.first.iter().any(|one| one.kind == ProblemKind::Different);
+        let is_new = |one: &Problem| one.kind != ProblemKind::Different || !is_known;
         let (before, mut problems) = (other.problems.first.len(), other.problems);
         problems.first.retain(is_new);
         problems.count -= (before - problems.first.len()) as u64;
@@ -64,11 +69,14 @@ impl ArrayReport {
         self.leftovers.add(other.leftovers);
         self.strangers.add(other.strangers);
         self.notes.add(other.notes);
-        match (&mut self.comparison, other.comparison) {
-            (Some(own), Some(other)) => own.add(other),
-            (own @ None, other) => *own = other,
-            (Some(_), None) => {}
-        }
+        self.comparison = match (self.comparison.take(), other.comparison) {
+            (Some(mut own), Some(other)) => {
+                own.add(other);
+                Some(own)
+            }
+            // What is damaged in one share cannot be compared: the others know but a part of it.
+            _ => None,
+        };
     }
 }
 
