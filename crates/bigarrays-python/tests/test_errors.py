@@ -2,7 +2,9 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import bigarrays
@@ -67,3 +69,60 @@ def test_secrets_are_not_repeated() -> None:
         with pytest.raises(bigarrays.Error) as caught:
             bigarrays.open(url)
         assert "HUSH" not in str(caught.value) and "HUSH" not in (caught.value.key or "")
+
+
+def made(place: Path) -> bigarrays.Array:
+    array = bigarrays.create(place, shape=(4, 4, 4), dtype="uint32")
+    array[...] = 1
+    return array
+
+
+def test_what_makes_no_sense_says_why(tmp_path: Path) -> None:
+    array = made(tmp_path / "labels")
+    given: Any
+    for given, why in ((np.ones((2, 2), "uint8"), "ndarray"), (str(tmp_path / "labels"), "path"), (array.lazy, "Lazy")):
+        jobs: list[Any] = [
+            lambda x: bigarrays.components(x, tmp_path / "out"),
+            lambda x: bigarrays.renumber(x, tmp_path / "out"),
+            lambda x: bigarrays.relabel(x, tmp_path / "out", {}),
+            bigarrays.label_table,
+            bigarrays.contacts,
+            lambda x: bigarrays.blank(x, box=array.domain),
+        ]
+        for job in jobs:
+            with pytest.raises(bigarrays.InvalidArgumentError, match=f"has opened or created; this is .*{why}"):
+                job(given)
+    for function in (bigarrays.normalize, bigarrays.picture, bigarrays.lazy, lambda path: bigarrays.restack(path, 0)):
+        with pytest.raises(bigarrays.InvalidArgumentError, match="'em' is a path"):
+            function("em")
+    with pytest.raises(bigarrays.InvalidArgumentError, match="mask=5"):
+        bigarrays.blank(array, mask=5)
+    with pytest.raises(bigarrays.InvalidArgumentError, match="domain: the new array has that"):
+        bigarrays.components(array, tmp_path / "out", domain=array.domain)
+    with pytest.raises(bigarrays.InvalidArgumentError, match=f"{tmp_path}/out"):
+        bigarrays.components(array, tmp_path / "out", dtype="int32")
+    wrong: list[dict[str, Any]] = [{"factors": 2}, {"factors": (2.0, 2, 2)}, {"factors": "2"}, {"resume": 5}, {"chunk_shape": 64}]
+    for options in wrong:
+        (name,) = options
+        with pytest.raises(bigarrays.InvalidArgumentError, match=f"{name}=.*expected"):
+            bigarrays.downsample(array, **options)
+    with pytest.raises(bigarrays.InvalidArgumentError, match="resume=5"):
+        bigarrays.label_table(array, resume=5)  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="processes='x'"):
+        bigarrays.label_table(array, processes="x")  # type: ignore[arg-type]
+    with pytest.raises(bigarrays.InvalidArgumentError, match="pixels=1099511627776: expected a number from 1 to"):
+        bigarrays.picture(array, pixels=1 << 40)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels"]
+
+
+def test_arrays_that_are_not_written_to_their_end_say_so(tmp_path: Path) -> None:
+    labels = made(tmp_path / "labels")
+    for format in ("precomputed", "zarr3", "n5"):
+        place = tmp_path / format
+        bigarrays.create(place, shape=(4, 4, 4), dtype="uint64", format=format, incomplete=True)
+        with pytest.raises(bigarrays.AlreadyExistsError, match="not written to its end.*resume.*remove"):
+            bigarrays.components(labels, place, format=format)
+        bigarrays.create(f"{place}-whole", shape=(4, 4, 4), dtype="uint64", format=format)
+        with pytest.raises(bigarrays.AlreadyExistsError) as refused:
+            bigarrays.components(labels, f"{place}-whole", format=format)
+        assert "not written" not in str(refused.value)

@@ -166,6 +166,18 @@ impl From<Around> for ContentEncoding {
     }
 }
 
+/// A scale as it is typed; nothing for the first.
+pub(crate) fn scale_text(scale: &ScaleSelector) -> Option<String> {
+    match scale {
+        ScaleSelector::Index(0) => None,
+        ScaleSelector::Index(number) => Some(number.to_string()),
+        ScaleSelector::Key(key) => Some(key.clone()),
+        ScaleSelector::Resolution(sizes) => {
+            Some(sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use crate::session::Session;
 
 /// Stretch elements between two percentiles over all that a type has, into a new array
 ///
-/// Percentiles are exact, of all elements or of each slice. What lies beyond is clipped, and whole numbers are rounded half to even. The
+/// Percentiles are exact, of all finite elements or of those of each slice. What lies beyond is clipped, and whole numbers are rounded half to even. The
 /// new array is stored as the source is, but for what options say.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -68,10 +68,24 @@ pub(crate) fn run(args: &NormalizeArgs, session: &Session) -> anyhow::Result<()>
     };
     let lazy = normalize(&Lazy::of(&view)?, &options)?;
     let places = [&args.source, &args.target].map(|place| absolute(place).display().to_string());
-    let NormalizeArgs { contrast, by, dtype, ignore, region, scale, .. } = args;
-    let command = format!(
-        "normalize {} {} {contrast:?} {by:?} {dtype:?} {ignore:?} {region:?} {scale:?}",
-        places[0], places[1]
-    );
+    let command = args.command(&places);
     args.save.save(&source, &lazy, &args.target, &command, session)
+}
+
+impl NormalizeArgs {
+    /// The command as it is typed, as lists of jobs show it: all that the outcome depends on.
+    fn command(&self, places: &[String; 2]) -> String {
+        let NormalizeArgs { contrast, dtype, ignore, .. } = self;
+        let given = [
+            ("by", self.by.clone()),
+            ("dtype", dtype.map(|dtype| dtype.to_string())),
+            ("ignore", ignore.map(|ignore| ignore.to_string())),
+            ("box", self.region.as_ref().map(ToString::to_string)),
+            ("scale", values::scale_text(&self.scale)),
+        ];
+        // As it is typed: lists of jobs show it.
+        let given: Vec<String> =
+            given.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value?))).collect();
+        format!("normalize {} {} --contrast {contrast}{}", places[0], places[1], given.concat())
+    }
 }

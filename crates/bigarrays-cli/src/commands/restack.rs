@@ -103,8 +103,25 @@ pub(crate) fn run(args: &RestackArgs, session: &Session) -> anyhow::Result<()> {
     };
     let lazy = restack(&Lazy::of(&source)?, &options)?;
     let places = [&args.source, &args.target].map(|place| absolute(place).display().to_string());
-    let RestackArgs { axis, delete, insert, keep, scale, .. } = args;
-    let command =
-        format!("restack {} {} {axis} {delete:?} {insert:?} {keep:?} {scale:?}", places[0], places[1]);
+    let command = args.command(&places);
     args.save.save(&source, &lazy, &args.target, &command, session)
+}
+
+impl RestackArgs {
+    /// The command as it is typed, as lists of jobs show it: all that the outcome depends on.
+    fn command(&self, places: &[String; 2]) -> String {
+        let slices = |all: &[Slices]| {
+            let one = |Slices(range): &Slices| format!("{}:{}", range.start, range.end);
+            Some(all.iter().map(one).collect::<Vec<_>>().join(",")).filter(|all| !all.is_empty())
+        };
+        let given = [
+            ("delete", slices(&self.delete)),
+            ("keep", slices(&self.keep)),
+            ("scale", values::scale_text(&self.scale)),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value?)));
+        let inserted = self.insert.iter().map(|Insert(at, url)| format!(" --insert {at}={url}"));
+        let given: String = inserted.chain(given).collect();
+        format!("restack {} {} --axis {}{given}", places[0], places[1], self.axis)
+    }
 }

@@ -65,7 +65,10 @@ fn hint(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::CorruptData => "write the damaged part again, or copy the rest with --box",
         ErrorKind::PermissionDenied => "check who may read and write there",
         ErrorKind::ReadOnly => "write to another place",
-        ErrorKind::StorageFull => "make room and run it again; what was written is valid",
+        ErrorKind::StorageFull => {
+            "make room and run it again; what was written is valid. A new array that the command had begun is in the way then, \
+             unless the command was run with --resume or is a copy: remove it first"
+        }
         ErrorKind::MemoryBudget => "raise --memory, as in --memory 4G, or lower --threads",
         _ => return None,
     })

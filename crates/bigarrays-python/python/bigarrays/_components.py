@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError, _components, _Journal
 from ._columns import columns_of_boxes
+from ._expressions import expect_stored
 from ._progress import Progress, reporter
 from ._sharing import Work, shared
 from ._targets import journal_of, made_like, place
@@ -99,6 +100,7 @@ def components(
         >>> found.count, found.voxels
         (2, array([3, 2], dtype=uint64))
     """
+    expect_stored(source, "source")
     if isinstance(target, Array) and options:
         raise InvalidArgumentError(f"{', '.join(options)}: options of a new array, and the target is there")
     given: dict[str, Any] = {

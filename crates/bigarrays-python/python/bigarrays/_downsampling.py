@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from ._bigarrays import Array, InvalidArgumentError
 from ._bigarrays import downsample as _downsampled
 from ._distributed import shared_folder
 from ._executors import expect_one, expect_shared, noted, run_parts, turn, workers
+from ._targets import expect_resume
 
 if TYPE_CHECKING:
     from ._domain import Box
@@ -20,6 +21,13 @@ _UNIT = 256 << 20
 
 #: How the work is cut: the folder of what stages leave for others, and bytes of units.
 _Cut = tuple[str, int]
+
+
+def _is_whole(given: Any) -> bool:
+    """Whether these are whole numbers, or lists of such."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return False
+    return all(isinstance(one, SupportsIndex) or _is_whole(one) for one in given)
 
 
 def downsample(
@@ -86,6 +94,11 @@ def downsample(
         >>> bigarrays.open("memory://downsample", scale="16_16_16")[0, 0]
         array([10, 12], dtype=uint8)
     """
+    expect_resume(resume)
+    for name, given in (("factors", factors), ("chunk_shape", chunk_shape)):
+        if given is not None and not _is_whole(given):
+            reason = "expected a whole number for each axis, such as (2, 2, 1), or a list of such, one for each level"
+            raise InvalidArgumentError(f"{name}={given!r}: {reason}")
     options: dict[str, Any] = {
         "levels": levels, "method": method, "factors": factors, "ignore": ignore, "box": box,
         "chunk_shape": chunk_shape, "encoding": encoding, "sharding": sharding,

@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from ._bigarrays import Array, InvalidArgumentError, _blank
-from ._expressions import lazy, operand
+from ._expressions import expect_stored, lazy, operand
 from ._sharing import Work, shared
 
 if TYPE_CHECKING:
@@ -134,6 +134,9 @@ def blank(
         >>> int(a[14, 3]), int(a[15, 3])
         (0, 1)
     """
+    expect_stored(array, "array")
+    if isinstance(mask, bool | int | float):
+        raise InvalidArgumentError(f"mask={mask!r}: a mask has an element for each of the array, such as labels.lazy == 7")
     covered = None if mask is None else operand(mask, lazy(array))
     given: dict[str, Any] = {"box": box, "mask": covered, "dry_run": dry_run}
     work = Work(executor, processes, memory, scratch, progress)

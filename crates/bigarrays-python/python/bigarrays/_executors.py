@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError as Withdrawn
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, SupportsIndex, TypeVar
 from uuid import uuid4
 
 from ._bigarrays import Array, CancelledError, Error, InvalidArgumentError
@@ -58,8 +58,8 @@ def expect_one(executor: Any, processes: int | None) -> None:
     """Refuses two answers to the question who works."""
     if executor is not None and processes is not None:
         raise InvalidArgumentError("either executor= or processes=")
-    if processes is not None and processes < 1:
-        raise InvalidArgumentError(f"processes={processes}")
+    if processes is not None and (not isinstance(processes, SupportsIndex) or processes < 1):
+        raise InvalidArgumentError(f"processes={processes!r}: expected a number of processes, at least 1")
 
 
 def expect_shared(*arrays: Array | str | os.PathLike[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def lazy(x: Array | Lazy | ArrayLike | Sliced) -> Lazy:
               known: a result must not be saved over it. It can be pickled if the object can.
 
     Raises:
+        InvalidArgumentError: It is a path or a URL, which `bigarrays.open` opens.
         UnsupportedError: The elements are no numbers to compute with.
 
     Example:
@@ -88,6 +90,8 @@ def lazy(x: Array | Lazy | ArrayLike | Sliced) -> Lazy:
         return made_by(True, "referenced", x, len(x)) if x.shape else made_by(True, "referenced", x)
     if is_foreign(x):
         return made_by(True, "foreign", x)
+    if isinstance(x, str | PathLike):
+        raise InvalidArgumentError(f"{fspath(x)!r} is a path, and no array: bigarrays.open opens what is there")
     elements = np.asarray(x)
     if elements.nbytes > _COPIED:
         return made_by(True, "referenced" if elements.dtype.isnative else "foreign", elements)
@@ -95,6 +99,13 @@ def lazy(x: Array | Lazy | ArrayLike | Sliced) -> Lazy:
         elements = elements.astype(elements.dtype.newbyteorder("="))
     shape = list(elements.shape)
     return made_by(True, "held", np.ascontiguousarray(elements).tobytes(), elements.dtype, shape)
+
+
+def expect_stored(array: Any, name: str) -> None:
+    """Refuses what is no array that is stored."""
+    if not isinstance(array, Array):
+        kind = "a path; bigarrays.open opens it" if isinstance(array, str | PathLike) else f"of {type(array).__name__}"
+        raise InvalidArgumentError(f"{name} is an array that bigarrays has opened or created; this is {kind}")
 
 
 def concatenate(parts: Sequence[Any], axis: int | str = 0) -> Lazy:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._bigarrays import Array, InvalidArgumentError, _contacts, _label_table, _relabel, _renumber
 from ._columns import columns_of_boxes
+from ._expressions import expect_stored
 from ._progress import Progress, reporter
 from ._remap import Labels, words_of
 from ._sharing import Work, shared
@@ -170,6 +171,7 @@ def _listed(
     job: Callable[..., Any], command: str, labels: Array, background: int | None, resume: bool | str | PathLike[str], work: Work
 ) -> tuple[bytes, ...]:
     """What a job finds that reads labels, as bytes of numbers of 64 bits."""
+    expect_stored(labels, "labels")
     given: dict[str, Any] = {"background": background}
     if work.is_shared(labels, resume=resume):
         found: tuple[bytes, ...] = shared(job, (labels,), given, work, "reading labels")
@@ -306,6 +308,7 @@ class _Writing(NamedTuple):
         options: dict[str, Any],
     ) -> tuple[Array, Any]:
         """The target, and what the job returns."""
+        expect_stored(source, "source")
         is_shared = work.is_shared(source, target, resume=resume)
         given = self.given | self.own | {"memory": work.memory}
         if isinstance(target, Array) and options:

@@ -229,7 +229,8 @@ fn to_planes(given: &Bound<'_, PyAny>) -> PyResult<Planes> {
 
 /// Pixels of the longer side, or (height, width).
 fn to_pixels(given: &Bound<'_, PyAny>) -> PyResult<Pixels> {
-    let none = || invalid(given.py(), format!("pixels={given}: at least 1, or (height, width)"));
+    let expected = "expected a number from 1 to 4294967295, or two as (height, width)";
+    let none = || invalid(given.py(), format!("pixels={given}: {expected}"));
     if let Ok(pixels) = given.extract::<u32>() {
         return if pixels > 0 { Ok(Pixels::Longest(pixels)) } else { Err(none()) };
     }

@@ -205,7 +205,27 @@ impl OpenOptions {
     /// `AlreadyExists` if there is one, `InvalidArgument` if the specification makes no sense.
     pub fn create<'a>(&self, address: impl Into<Address<'a>>, spec: &format::CreateSpec) -> Result<Array> {
         let address = address.into();
-        self.array(format::create(address, spec, &self.format)?, address)
+        let opened = format::create(address, spec, &self.format)
+            .map_err(|error| self.already_there(address, error))?;
+        self.array(opened, address)
+    }
+
+    /// The error of creating an array, which says so if that which is there is not written to its end.
+    fn already_there(&self, address: Address<'_>, error: Error) -> Error {
+        let is_unfinished = |array: &Array| array.incomplete().is_some();
+        let begun = || {
+            self.clone()
+                .read_only(true)
+                .incomplete(true)
+                .open(address)
+                .is_ok_and(|array| is_unfinished(&array))
+        };
+        if error.kind() != ErrorKind::AlreadyExists || !begun() {
+            return error;
+        }
+        let reason = "there is an array here that is not written to its end: another process writes it, or a run that was stopped \
+                      has left it. If that run was to be resumed, resume it with the same options; or remove the array first";
+        Error::new(ErrorKind::AlreadyExists, reason).during("creating").at(address.shown())
     }
 
     /// The array that [`OpenOptions::create`] would make at `url`, in memory of its own: what is asked for is found out without
@@ -220,10 +240,11 @@ impl OpenOptions {
             Ok(format) => self.clone().format(format.name()),
             Err(_) => self.clone(),
         };
-        match own.create((&store, "array"), spec) {
+        match format::create((&store, "array").into(), spec, &own.format) {
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
             Err(error) => Err(error.instead_at(url)),
-            Ok(array) => Ok(Some(array)),
+            // Errors are of the place where it would be.
+            Ok(opened) => Ok(Some(Array::from_opened(opened, url, self.array.clone()))),
         }
     }
 
