@@ -1,8 +1,9 @@
 //! Coarser levels that are kept in a folder, and what there is of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
+use bigarrays::base::sync::RwLockExt;
 use bigarrays::base::text::shown;
 use bigarrays::{Array, Error};
 
@@ -44,7 +45,7 @@ impl Kept {
     }
 
     pub(crate) fn state(&self) -> Pyramid {
-        self.now.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.now.read_locked().0.clone()
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -53,12 +54,12 @@ impl Kept {
 
     /// One of the levels.
     pub(crate) fn level(&self, number: usize) -> Option<Array> {
-        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now.read_locked();
         now.1.as_ref().and_then(|levels| levels.get(number).cloned())
     }
 
     pub(crate) fn set(&self, state: Pyramid, levels: Option<Vec<Array>>) {
-        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.now.write_locked();
         if now.1.is_some() != levels.is_some() || levels.is_some() {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }

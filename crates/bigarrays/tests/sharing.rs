@@ -122,7 +122,7 @@ fn labels_are_read_and_written_by_others() {
     });
     let led = LabelOptions { sharing: Some(&sharing), ..options };
     relabel(&source, &other, &table, Unlisted::Value(9), &led).unwrap();
-    let due = read(&source).mapv(|label| match label {
+    let due = source.read::<u32>(source.domain()).unwrap().into_data().mapv(|label| match label {
         0 => 0,
         1 => 1 << 40,
         3 => 5,
