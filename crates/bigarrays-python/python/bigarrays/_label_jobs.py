@@ -223,7 +223,7 @@ def relabel(
     Example:
         >>> labels = bigarrays.create("memory://relabel/py", shape=(5,), dtype="uint8", format="zarr3")
         >>> labels[...] = [0, 3, 9, 3, 4]
-        >>> bigarrays.relabel(labels, "memory://relabel/py/target", {3: 200, 9: 2}, unlisted=0)[...]
+        >>> bigarrays.relabel(labels, "memory://relabel/made", {3: 200, 9: 2}, unlisted=0)[...]
         array([  0, 200,   2, 200,   0], dtype=uint8)
     """
     given: dict[str, Any] = {"unlisted": unlisted}
@@ -276,7 +276,7 @@ def renumber(
     Example:
         >>> labels = bigarrays.create("memory://renumber/py", shape=(5,), dtype="uint64", format="zarr3")
         >>> labels[...] = [0, 1 << 60, 9, 1 << 60, 4]
-        >>> numbers, names = bigarrays.renumber(labels, "memory://renumber/py/target", dtype="uint8")
+        >>> numbers, names = bigarrays.renumber(labels, "memory://renumber/made", dtype="uint8")
         >>> numbers[...], names.tolist()
         (array([0, 1, 2, 1, 3], dtype=uint8), [1152921504606846976, 9, 4])
     """
