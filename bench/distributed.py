@@ -113,6 +113,8 @@ def contenders(memory: int) -> Iterator[dict[str, Measured]]:
 
         of_pool(warm)
         client.run(warm)
+        # Workers have been started with one thread each; two are for this process.
+        os.environ["BIGARRAYS_THREADS"] = "2"
         half = memory // WORKERS
         yield {
             "threads": Measured(lambda work: [work()], {"memory": memory}),
