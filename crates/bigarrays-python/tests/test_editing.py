@@ -201,15 +201,18 @@ def test_slices_are_named_by_any_whole_numbers() -> None:
     keeps: list[Any] = [np.arange(3), [np.int64(3), 4], [(np.int8(2), np.uint64(4))], [slice(np.int64(7), None)], [range(3), [5, 7]], (0, 5)]
     for keep, due in zip(keeps, [[0, 1, 2], [3, 4], [2, 3], [7, 8, 9], [0, 1, 2, 5, 6], [0, 5]], strict=True):
         assert ba.restack(x, 0, keep=keep).compute().tolist() == due, keep
-    assert ba.restack(x, 0, delete=np.arange(1, 9)).compute().tolist() == [0, 9]
-    assert ba.restack(x, 0, insert=[(np.int64(1), [77])]).compute().tolist() == [0, 77, *range(1, 10)]
+    middle: Any = np.arange(1, 9)
+    assert ba.restack(x, 0, delete=middle).compute().tolist() == [0, 9]
+    first: Any = np.int64(1)
+    assert ba.restack(x, 0, insert=[(first, [77])]).compute().tolist() == [0, 77, *range(1, 10)]
     wrong: list[Any] = [[(0, 4, 2)], [slice(0, 4, 2)], [range(0, 4, 2)], [(1,)], [1.5], [(0, 2.5)], ["1"], "12", 3, slice(0, 4), [None]]
     for slices in wrong:
         for name in ("keep", "delete"):
             with pytest.raises(ba.InvalidArgumentError):
                 ba.restack(x, 0, **{name: slices})
+    between: Any = 1.5
     with pytest.raises(ba.InvalidArgumentError):
-        ba.restack(x, 0, insert=[(1.5, [77])])
+        ba.restack(x, 0, insert=[(between, [77])])
 
 
 @pytest.mark.parametrize("format", ["precomputed", "ome-zarr", "ome-zarr-0.4", "n5"])

@@ -92,7 +92,7 @@ def test_a_first_row_that_is_none_is_refused(first: str, tmp_path: Path) -> None
     program = Path(__file__).parents[3] / "target/debug/bigarrays"
     if program.exists():
         np.save(tmp_path / "labels.npy", np.array([7, 3], "uint8"))
-        command = [program, "remap", "labels.npy", "table.csv", "-o", "target"]
+        command = [str(program), "remap", "labels.npy", "table.csv", "-o", "target"]
         refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert refused.returncode == 2 and "line 1" in refused.stderr
     (tmp_path / "table.csv").write_bytes("7,9\n".encode("utf-16"))
@@ -115,7 +115,8 @@ def test_tables_have_all_labels_of_64_bits(small: Any) -> None:
     for table in tables:
         assert ba.remap(labels, table).compute().tolist() == [1, 2, large - 1], table
     assert ba.remap(labels, {small: large, large: 1 << 63}).compute().tolist() == [large, 1 << 63, large - 1]
-    for unlisted in (1 << 63, large, np.uint64(large)):
+    others: list[Any] = [1 << 63, large, np.uint64(large)]
+    for unlisted in others:
         assert ba.remap(labels, {small: 1}, unlisted=unlisted).compute().tolist() == [1, int(unlisted), int(unlisted)]
     array = stored(f"memory://label-jobs/large/{small!r}", labels, chunk_shape=(3,), format="zarr3")
     target = ba.relabel(array, f"memory://label-jobs/large-target/{small!r}", {small: 1}, unlisted=large - 5, format="zarr3")
