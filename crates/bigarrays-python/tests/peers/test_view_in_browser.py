@@ -287,7 +287,7 @@ def test_the_plain_page(plain_browser: webdriver.Chrome, tmp_path: Path) -> None
     times = RANDOM.integers(-(1 << 62), 1 << 62, (9, 20, 30)).astype("int64")
     with bigarrays.view(em, ids, times, names=["em", "ids", "times"]) as viewer:
         page.get(viewer.base + "plain.html")
-        drawn = "return window.panels && panels().length === 3 && panels().every(p => p.drawn && p.drawn === p.wanted && p.image.complete)"
+        drawn = "return typeof window.panels === 'function' && panels().length === 3 && panels().every(p => p.drawn && p.drawn === p.wanted && p.image.complete)"
         WebDriverWait(page, 60).until(lambda page: page.execute_script(drawn))
         assert not page.execute_script("return !!document.createElement('canvas').getContext('webgl2')")
         paths = page.execute_script("return panels().map(panel => panel.drawn)")
@@ -336,7 +336,7 @@ def test_the_plain_page(plain_browser: webdriver.Chrome, tmp_path: Path) -> None
         assert errors == []
 
 
-DRAWN = "return window.panels && panels().length > 0 && panels().every(p => p.drawn && p.drawn === p.wanted && (p.needs || p.image.complete))"
+DRAWN = "return typeof window.panels === 'function' && panels().length > 0 && panels().every(p => p.drawn && p.drawn === p.wanted && (p.needs || p.image.complete))"
 
 
 def costly(name: str) -> tuple[Any, npt.NDArray[Any]]:
