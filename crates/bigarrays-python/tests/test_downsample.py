@@ -383,6 +383,15 @@ def test_work_follows_what_is_stored_wherever_cells_begin(tmp_path: Path) -> Non
     assert len(list((tmp_path / "huge").rglob("*-*"))) < 400
 
 
+def test_levels_without_elements_are_refused_if_they_are_asked_for() -> None:
+    values = np.ones((3, 3, 3), "uint8")
+    array = ba.create("memory://pyramid/none", domain="5:8,5:8,5:8", dtype="uint8", resolution=(8, 8, 8), chunk_shape=(2, 2, 2))
+    array[...] = values
+    with pytest.raises(ba.InvalidArgumentError, match="level 2 has no elements"):
+        ba.downsample(array, levels=3, factors=(3, 3, 3), method="stride")
+    assert len(ba.open(array.url).scales) == 1
+
+
 def test_shards_are_as_large_as_the_budget_allows(tmp_path: Path) -> None:
     values = np.arange(256 * 256 * 128, dtype="uint64").reshape(256, 256, 128) // 7
     for name in ("small", "large"):

@@ -155,6 +155,13 @@ impl Levels {
                 *all = all.checked_mul(*one).filter(|all| *all <= MOST_FACTOR).ok_or_else(many)?;
             }
             let domain = domain_of(relative.domain(), &factor, method)?;
+            if domain.is_empty() && options.levels.is_some() {
+                let reason = format!(
+                    "level {} has no elements: there is none at a multiple of {factor:?}",
+                    number + 1
+                );
+                return Err(Error::invalid(reason).during("downsampling").at(source.url()));
+            }
             if domain.is_empty() {
                 break;
             }
