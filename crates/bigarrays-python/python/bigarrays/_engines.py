@@ -50,10 +50,12 @@ class Engine:
         pieces: How many parts a worker would have of a stage, if all were as large as the first is, and as the last.
         threads: How many threads a task may use; None if its process finds that out.
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
+        withdraws: Whether cancelling a future keeps a task that has not begun from beginning, and leaves one that has alone.
     """
 
     ahead = 2
     pieces = (8, 64)
+    withdraws = True
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         names = ("num_workers", "_max_workers", "workers")
@@ -102,13 +104,9 @@ class Engine:
 
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
         """Waits until no worker is at any of these. Tasks see on their own that they are to stop."""
-        for future in [future for future in under_way if not self.withdraw(future)]:
+        for future in [future for future in under_way if not (self.withdraws and future.cancel())]:
             while not future.done():
                 self.ended()
-
-    def withdraw(self, future: Future[Any]) -> bool:
-        """Whether a task that has not begun never will."""
-        return future.cancel()
 
     def close(self) -> None:
         """Gives back what was made here."""
@@ -162,6 +160,8 @@ def _begin(threads: int) -> None:
 class Dask(Engine):
     """A `distributed.Client`, or an executor of one. A worker runs one task at a time, with all of its threads."""
 
+    withdraws = False
+
     def __init__(self, client: Any, memory: int | None) -> None:
         try:
             workers = client.scheduler_info(n_workers=-1)["workers"].values()
@@ -177,13 +177,11 @@ class Dask(Engine):
         self.count = max(len(workers), 1)
         self.threads = min((worker["nthreads"] for worker in workers), default=None)
 
-    def withdraw(self, future: Future[Any]) -> bool:
-        # It is forgotten, whether it has begun or not.
-        return False
-
 
 class Ray(Engine):
     """The module `ray`, once `ray.init` was called. A task takes one processor."""
+
+    withdraws = False
 
     def __init__(self, ray: Any, memory: int | None) -> None:
         if not ray.is_initialized():
@@ -211,10 +209,6 @@ class Ray(Engine):
         future.add_done_callback(self._ended.put)
         return future
 
-    def withdraw(self, future: Future[Any]) -> bool:
-        # It is forgotten, whether it has begun or not.
-        return False
-
 
 class Submitit(Engine):
     """An executor of submitit: each task is a job of Slurm, or a process of this machine."""
@@ -222,6 +216,7 @@ class Submitit(Engine):
     ahead = 1
     # Each waits in a queue.
     pieces = (4, 4)
+    withdraws = False
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         parameters = executor.parameters
@@ -265,9 +260,6 @@ class Submitit(Engine):
             for job in self._jobs.values():
                 job.cancel(check=False)
         super().stop(under_way)
-
-    def withdraw(self, future: Future[Any]) -> bool:
-        return False
 
     def close(self) -> None:
         self.executor.parameters.clear()
