@@ -295,59 +295,60 @@ def stop_at(share: float) -> Any:
     return stop
 
 
+#: How results of `cube_in_boxes` are saved: in several boxes that hold their inputs.
+IN_BOXES: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
+
+
+def cube_in_boxes(tmp_path: Path) -> ba.Array:
+    array = ba.create(tmp_path / "x", shape=(60, 96, 72), dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
+    array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
+    return array
+
+
 def test_boxes_are_taken_up_where_they_ended(tmp_path: Path) -> None:
-    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
-    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
-    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
-    array[...] = values
+    array = cube_in_boxes(tmp_path)
     x = array.lazy
     anomaly = x - x.mean(axis=0, keepdims=True)
     expected, target, journal = anomaly.compute(), tmp_path / "y", tmp_path / "journal"
     before = bytes_read()
     with pytest.raises(KeyboardInterrupt):
-        anomaly.save(target, resume=journal, progress=stop_at(0.4), **options)
+        anomaly.save(target, resume=journal, progress=stop_at(0.4), **IN_BOXES)
     first = bytes_read() - before
     made = files_of(target)
     assert 0 < len(made) < 6 * 6 * 4
     with pytest.raises(ba.IncompleteError):
         ba.open(target)
     before = bytes_read()
-    saved = anomaly.save(target, resume=journal, **{**options, "memory": 16 << 20})
+    saved = anomaly.save(target, resume=journal, **{**IN_BOXES, "memory": 16 << 20})
     # No scratch folder is needed, each chunk is read once, and what was done is looked up alone.
-    assert first + bytes_read() - before < 1.1 * values.nbytes
+    assert first + bytes_read() - before < 1.1 * array.nbytes
     np.testing.assert_array_equal(saved[...], expected, strict=True)
     assert all(files_of(target)[file] == number for file, number in made.items())
     assert not saved.incomplete and not journal.exists()
 
 
 def test_boxes_whose_inputs_have_changed_are_made_again(tmp_path: Path) -> None:
-    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
-    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
-    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
-    array[...] = values
+    array = cube_in_boxes(tmp_path)
     x = array.lazy
     anomaly = x - x.mean(axis=0, keepdims=True)
     with pytest.raises(KeyboardInterrupt):
-        anomaly.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.4), **options)
+        anomaly.save(tmp_path / "y", resume=tmp_path / "journal", progress=stop_at(0.4), **IN_BOXES)
     array[3, 5, 7] = 1000
     (first, *_) = sorted(files_of(tmp_path / "y"))
     first.unlink()
     with pytest.warns(UserWarning, match="finished blocks of an earlier run were done again"):
-        saved = anomaly.save(tmp_path / "y", resume=tmp_path / "journal", **options)
+        saved = anomaly.save(tmp_path / "y", resume=tmp_path / "journal", **IN_BOXES)
     np.testing.assert_array_equal(saved[...], anomaly.compute(), strict=True)
 
 
 def test_tasks_of_plans_are_boxes_that_read_once(tmp_path: Path) -> None:
-    values = np.random.default_rng(1).normal(size=(60, 96, 72)).astype("float32")
-    options: dict[str, Any] = {"format": "zarr3", "chunk_shape": (10, 16, 18), "memory": 2 << 20}
-    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 16, 18), format="zarr3")
-    array[...] = values
+    array = cube_in_boxes(tmp_path)
     x = array.lazy
     known = standardised(x, (x + 1))
     # Of small boxes, chunks would be read again.
     del known["flipped"]
     for name, lazy in known.items():
-        plan = ba.plan({tmp_path / name: lazy}, tmp_path / f"{name}.plan", workers=4, **options)
+        plan = ba.plan({tmp_path / name: lazy}, tmp_path / f"{name}.plan", workers=4, **IN_BOXES)
         (stage,) = plan.stages
         assert stage.tasks >= 4 and stage.work == "make" and "result 1" in stage.text and "scratch" not in stage.text, name
         before = bytes_read()
@@ -361,8 +362,8 @@ def test_tasks_of_plans_are_boxes_that_read_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ba.open(tmp_path / name)[...], lazy.compute(), strict=True)
         assert made == files_of(tmp_path / name)
         if name == "anomaly":
-            assert taken < 1.2 * values.nbytes
-        saved = lazy.save(tmp_path / f"{name}-2", processes=2, **options)
+            assert taken < 1.2 * array.nbytes
+        saved = lazy.save(tmp_path / f"{name}-2", processes=2, **IN_BOXES)
         np.testing.assert_array_equal(saved[...], lazy.compute(), strict=True)
 
 
