@@ -20,6 +20,7 @@ use crate::compute::grouped::ByGroup;
 use crate::compute::operation::Operation;
 use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
 use crate::compute::ranks::QuantileMethod;
+use crate::compute::round::of_ranked;
 use crate::compute::rounds::bits_of_rounds;
 use crate::compute::site::Site;
 use crate::compute::windowed::Bound;
@@ -312,29 +313,14 @@ impl Kernel for Columns {
             _ => None,
         };
         let at = self.axes.first().copied().unwrap_or(0);
-        macro_rules! work {
-            ($T:ty) => {{
-                let pencils = Pencils::<$T>::new(inputs[0].elements(), inputs[0].domain.shape(), &self.axes);
-                let out = match self.is_same {
-                    true => Out::Same(bytemuck::cast_slice_mut(out)),
-                    false => Out::Wide(bytemuck::cast_slice_mut(out)),
-                };
-                pencils.quantiles(&of, members.as_ref(), at, out)
-            }};
-        }
-        match self.dtype {
-            DataType::Bool | DataType::U8 => work!(u8),
-            DataType::U16 => work!(u16),
-            DataType::U32 => work!(u32),
-            DataType::U64 => work!(u64),
-            DataType::I8 => work!(i8),
-            DataType::I16 => work!(i16),
-            DataType::I32 => work!(i32),
-            DataType::I64 => work!(i64),
-            DataType::F16 => work!(half::f16),
-            DataType::F32 => work!(f32),
-            DataType::F64 => work!(f64),
-            other => Err(Error::unsupported(format!("quantiles of {other}"))),
-        }
+        let dtype = if self.dtype == DataType::Bool { DataType::U8 } else { self.dtype };
+        of_ranked!(dtype, T => {
+            let pencils = Pencils::<T>::new(inputs[0].elements(), inputs[0].domain.shape(), &self.axes);
+            let out = match self.is_same {
+                true => Out::Same(bytemuck::cast_slice_mut(out)),
+                false => Out::Wide(bytemuck::cast_slice_mut(out)),
+            };
+            pencils.quantiles(&of, members.as_ref(), at, out)
+        }, other => Err(Error::unsupported(format!("quantiles of {other}"))))
     }
 }
