@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -365,6 +366,35 @@ def test_levels_of_a_file_that_has_changed_are_made_anew(tmp_path: Path) -> None
                 assert (viewer.pyramids == ["ready"]) == began
                 ready(viewer)
                 assert (Client(viewer).level("0", 1)[0] == value).all()
+
+
+def test_levels_that_somebody_removes_are_not_zeros(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((300, 200, 100), 5, "uint16"))
+    with bigarrays.view(bigarrays.open(tmp_path / "a.npy"), pyramid=tmp_path / "kept") as viewer:
+        ready(viewer)
+        shutil.rmtree(tmp_path / "kept")
+        # No tile was looked at before.
+        assert (Client(viewer).level("0", 1)[0] == 5).all()
+        for _ in range(300):
+            if list(tmp_path.glob("kept/*/complete")):
+                break
+            time.sleep(0.1)
+        ready(viewer)
+        assert (Client(viewer).level("0", 1)[0] == 5).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"layout": "4 panels"}, r'"4 panels" is no layout: there are 4panel, '),
+        ({"at": []}, "are no coordinates along some of the first of x, y"),
+        ({"at": [1, 2, 3, 4]}, "are no coordinates along some of the first of x, y"),
+        ({"at": [1, float("nan"), 3]}, "are no coordinates to begin with"),
+    ],
+)
+def test_what_it_cannot_begin_with_is_refused(options: Any, reason: str) -> None:
+    with pytest.raises(bigarrays.InvalidArgumentError, match=reason):
+        bigarrays.view(np.zeros((4, 5, 6), "uint8"), **options)
 
 
 def test_what_is_in_memory_keeps_no_levels(tmp_path: Path) -> None:

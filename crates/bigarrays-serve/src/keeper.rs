@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bigarrays::jobs::{Downsampling, KeptLevel, KeptLevels};
 use bigarrays::{Array, Error, Progress, Result, interruptible};
 
-use crate::kept::{Kept, Pyramid};
+use crate::kept::{Found, Kept, Pyramid};
 use crate::layer::Served;
 use crate::level::{Level, Making};
 use crate::volume::Volume;
@@ -30,7 +30,7 @@ struct Job {
     levels: Vec<KeptLevel>,
     kept: Arc<Kept>,
     /// What was found at last.
-    found: Option<KeptLevels>,
+    found: Option<Arc<KeptLevels>>,
     /// When it is to be looked at again.
     due: Instant,
 }
@@ -61,9 +61,9 @@ impl Job {
         let began = Instant::now();
         let found = KeptLevels::of(&self.source, folder, &self.levels, self.method);
         self.found = None;
-        match found.and_then(|found| Ok((found.open()?, found))) {
-            Ok((Some(levels), found)) => {
-                self.kept.set(Pyramid::Ready, Some(levels));
+        match found.and_then(|found| Ok((found.open()?, Arc::new(found)))) {
+            Ok((Some(arrays), found)) => {
+                self.show(&found, arrays);
                 self.found = Some(found);
             }
             Ok((None, found)) => {
@@ -75,6 +75,11 @@ impl Job {
         self.due = Instant::now() + LEAST.max(began.elapsed() * TIMES);
     }
 
+    fn show(&self, found: &Arc<KeptLevels>, arrays: Vec<Array>) {
+        let found = Found { levels: Arc::clone(found), arrays: Arc::new(arrays) };
+        self.kept.set(Pyramid::Ready, Some(found));
+    }
+
     /// Makes the levels, if they are not there.
     fn make(&mut self, memory: u64) {
         let (Some(found), Pyramid::Making(_)) = (&self.found, self.kept.state()) else { return };
@@ -83,7 +88,7 @@ impl Job {
             self.kept.set(Pyramid::Making(percent.min(100) as u8), None);
         };
         match found.make(memory, Some(&tell)) {
-            Ok(levels) => self.kept.set(Pyramid::Ready, Some(levels)),
+            Ok(arrays) => self.show(found, arrays),
             Err(error) => {
                 self.kept.fail(&error);
                 self.found = None;
@@ -91,14 +96,20 @@ impl Job {
         }
     }
 
-    /// Looks again, where the array may have changed, or what could not be made may be there.
+    /// Whether levels are shown that somebody has removed.
+    fn is_removed(&self) -> bool {
+        self.kept.found().is_some_and(|found| !found.levels.is_whole())
+    }
+
+    /// Looks again, where the array may have changed, or levels are gone, or what could not be made may be there.
     fn look_again(&mut self, folder: &Path) {
-        if self.due > Instant::now() {
+        let is_removed = self.is_removed();
+        if self.due > Instant::now() && !is_removed {
             return;
         }
         let began = Instant::now();
-        match self.found.as_ref().map(KeptLevels::is_current) {
-            Some(Ok(true)) => self.due = Instant::now() + LEAST.max(began.elapsed() * TIMES),
+        match self.found.as_ref().map(|found| found.is_current()) {
+            Some(Ok(true)) if !is_removed => self.due = Instant::now() + LEAST.max(began.elapsed() * TIMES),
             _ => self.look(folder),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use bigarrays::base::sync::RwLockExt;
 use bigarrays::base::text::shown;
+use bigarrays::jobs::KeptLevels;
 use bigarrays::{Array, Error};
 
 /// What there is of the kept levels of a layer.
@@ -31,10 +32,17 @@ impl std::fmt::Display for Pyramid {
     }
 }
 
+/// Levels that were found, or made: the arrays, and what tells whether they are there yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) levels: Arc<KeptLevels>,
+    pub(crate) arrays: Arc<Vec<Array>>,
+}
+
 /// The levels of a layer, once they are there.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    now: RwLock<(Pyramid, Option<Arc<Vec<Array>>>)>,
+    now: RwLock<(Pyramid, Option<Found>)>,
     /// Is another one whenever what tiles are made of is.
     generation: AtomicU64,
 }
@@ -52,18 +60,17 @@ impl Kept {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// One of the levels.
-    pub(crate) fn level(&self, number: usize) -> Option<Array> {
-        let now = self.now.read_locked();
-        now.1.as_ref().and_then(|levels| levels.get(number).cloned())
+    /// The levels, if they are there.
+    pub(crate) fn found(&self) -> Option<Found> {
+        self.now.read_locked().1.clone()
     }
 
-    pub(crate) fn set(&self, state: Pyramid, levels: Option<Vec<Array>>) {
+    pub(crate) fn set(&self, state: Pyramid, found: Option<Found>) {
         let mut now = self.now.write_locked();
-        if now.1.is_some() != levels.is_some() || levels.is_some() {
+        if now.1.is_some() != found.is_some() || found.is_some() {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        *now = (state, levels.map(Arc::new));
+        *now = (state, found);
     }
 
     pub(crate) fn fail(&self, error: &Error) {

@@ -139,10 +139,14 @@ impl Level {
         volume.seen(&self.axes.of_tile(), &all)
     }
 
-    /// The level itself, as it is kept, with the axes of tiles alone; `None` as long as it is not.
-    pub(crate) fn kept_seen(&self, at: &[i64]) -> Result<Option<Volume>> {
-        let kept = self.kept.as_ref().and_then(|(kept, number)| kept.level(*number));
-        kept.map(|array| self.seen_of(&array.into(), at)).transpose()
+    /// The elements of a box, as they are kept; `None` as long as they are not, or if they were removed meanwhile: what is
+    /// missing would be read as zeros.
+    pub(crate) fn kept_elements(&self, at: &[i64], part: &Box3) -> Result<Option<Vec<u8>>> {
+        let Some((kept, number)) = &self.kept else { return Ok(None) };
+        let Some(found) = kept.found() else { return Ok(None) };
+        let Some(array) = found.arrays.get(*number) else { return Ok(None) };
+        let elements = self.seen_of(&array.clone().into(), at)?.read(&self.part(part)?)?;
+        Ok(found.levels.is_whole().then_some(elements))
     }
 
     /// What tells what tiles are made of from what they were made of before.

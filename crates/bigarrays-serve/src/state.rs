@@ -1,5 +1,6 @@
 //! What the viewer begins with: layers with names, contrast, position, dimensions and their units.
 
+use bigarrays::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use crate::dimensions::{Dimension, Dimensions};
@@ -27,7 +28,10 @@ const PIXELS: f64 = 400.0;
 pub(crate) const MOST_SOURCES: u64 = 200;
 
 /// The state.
-pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishes) -> Value {
+///
+/// # Errors
+/// `InvalidArgument` for coordinates of more axes than there are.
+pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishes) -> Result<Value> {
     let mut all: Vec<Dimension> = Vec::new();
     let mut position: Vec<f64> = Vec::new();
     for (layer, own) in layers.iter().zip(dimensions) {
@@ -43,6 +47,11 @@ pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishe
         }
     }
     if let Some(at) = &wishes.at {
+        if at.is_empty() || at.len() > all.len() {
+            let names: Vec<&str> = all.iter().map(|one| &*one.name).collect();
+            let reason = format!("{at:?} are no coordinates along some of the first of {}", names.join(", "));
+            return Err(Error::invalid(reason));
+        }
         position.iter_mut().zip(at).for_each(|(position, at)| *position = *at);
     }
     let mut state = Map::new();
@@ -55,7 +64,7 @@ pub(crate) fn state(layers: &[Served], dimensions: &[Dimensions], wishes: &Wishe
     state.insert("layers".into(), layers.iter().zip(dimensions).enumerate().map(one).collect());
     state.insert("layout".into(), wishes.layout.as_deref().unwrap_or("4panel").into());
     state.extend(wishes.state.clone());
-    state.into()
+    Ok(state.into())
 }
 
 /// The middle of a layer, along the axes that are shown, where it is shown.

@@ -16,8 +16,8 @@ use crate::volume::Volume;
 /// Those of reading.
 pub(crate) fn elements(layer: &Served, level: usize, at: &[i64], part: &Box3) -> Result<Vec<u8>> {
     let level = &layer.levels[level];
-    if let Some(kept) = level.kept_seen(at)? {
-        return kept.read(&level.part(part)?);
+    if let Some(kept) = level.kept_elements(at, part)? {
+        return Ok(kept);
     }
     let seen = level.seen(at)?;
     match level.making {

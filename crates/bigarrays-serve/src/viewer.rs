@@ -64,6 +64,9 @@ impl Default for ViewOptions {
     }
 }
 
+/// How Neuroglancer lays panels out.
+const LAYOUTS: [&str; 9] = ["4panel", "4panel-alt", "3d", "xy", "yz", "xz", "xy-3d", "yz-3d", "xz-3d"];
+
 /// Bits of the token that is in the address.
 const TOKEN_BYTES: usize = 16;
 
@@ -93,7 +96,8 @@ impl Viewer {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` for no layers, empty arrays, or an address of Neuroglancer or an origin that is none; `Unsupported` for
+    /// `InvalidArgument` for no layers, empty arrays, an address of Neuroglancer or an origin that is none, a layout that there is not, or
+    /// coordinates of axes that there are not; `Unsupported` for
     /// elements that are no numbers; `MemoryBudget` for expressions of which a tile takes too much to compute; `Storage` if the
     /// address can not be listened on; those of reading samples.
     pub fn start(layers: &[Layer], options: &ViewOptions) -> Result<Self> {
@@ -118,7 +122,7 @@ impl Viewer {
         let wishes =
             Wishes { at: options.at.clone(), layout: options.layout.clone(), state: options.state.clone() };
         let dimensions = of_all(&layers);
-        let begins = state(&layers, &dimensions, &wishes).to_string();
+        let begins = state(&layers, &dimensions, &wishes)?.to_string();
         let described = |(layer, dimensions)| Content::of(info(layer, dimensions).to_string().into_bytes());
         let url = match &options.neuroglancer {
             Some(other) => format!("{other}#!{}", encoded(&begins.replace(HERE, &base))),
@@ -185,6 +189,15 @@ fn check(layers: &[Layer], options: &ViewOptions) -> Result<()> {
         return Err(Error::invalid("there is no array to show"));
     }
     let wrong = |what: &str, url: &str| Error::invalid(format!("{url:?} is no {what}"));
+    let layout = options.layout.as_deref().filter(|layout| !LAYOUTS.contains(layout));
+    if let Some(layout) = layout.filter(|_| options.neuroglancer.is_none()) {
+        return Err(wrong(&format!("layout: there are {}", LAYOUTS.join(", ")), layout));
+    }
+    if let Some(at) = &options.at
+        && !at.iter().all(|coordinate| coordinate.is_finite())
+    {
+        return Err(Error::invalid(format!("{at:?} are no coordinates to begin with")));
+    }
     if let Some(url) =
         options.neuroglancer.as_deref().filter(|url| origin_of(url).is_none() || url.contains('#'))
     {

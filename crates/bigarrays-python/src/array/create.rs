@@ -258,7 +258,7 @@ fn like_of(
     // Before it is made, it is tried more than once.
     for note in lost.into_iter().filter(|_| is_told) {
         let warning = py.get_type::<PyUserWarning>();
-        PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 2)?;
+        PyErr::warn(py, &warning, &CString::new(note.replace('\0', " "))?, 1)?;
     }
     Ok((format.name(), if is_scale { format::of_scale(spec) } else { spec }))
 }

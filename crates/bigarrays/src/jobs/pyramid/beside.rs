@@ -114,6 +114,11 @@ impl KeptLevels {
         Ok(versions(&self.source)? == self.versions)
     }
 
+    /// Whether all levels are there.
+    pub fn is_whole(&self) -> bool {
+        self.entry().join(COMPLETE).is_file()
+    }
+
     /// The folder of what is kept of this version of the array.
     fn entry(&self) -> PathBuf {
         self.folder.join(format!("{}-{:032x}", self.name, self.versions.0))
@@ -124,7 +129,7 @@ impl KeptLevels {
     /// # Errors
     /// Those of opening them.
     pub fn open(&self) -> Result<Option<Vec<Array>>> {
-        if !self.entry().join(COMPLETE).is_file() {
+        if !self.is_whole() {
             return Ok(None);
         }
         let options = OpenOptions::new().format(CHUNKED).read_only(true);
