@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
@@ -375,6 +376,15 @@ def test_what_does_not_fit_is_refused_before_anything_is_read() -> None:
         (x.lazy + 1).compute(memory=1000)
     plan = (x.lazy + 1).mean(axis=0).explain(memory=10 << 20)
     assert "pass 1: mean(" in plan and "budget of 10.0 MiB" in plan
+    t = stored(np.ones((1000, 200), "float32"), (100, 50), (0, 0)).lazy
+    scores = (t - t.mean(axis=0, keepdims=True)) / t.std(axis=0, keepdims=True)
+    for memory in [1000, 1 << 20]:
+        with pytest.raises(ba.MemoryBudgetError) as refused:
+            scores.save("memory://lazy/scores.zarr", format="zarr3", memory=memory)
+        # Of all passes, whichever is planned first.
+        least = re.search("takes ([0-9]+) MiB at least", str(refused.value))
+        assert least
+        assert "budget" in scores.explain("memory://lazy/scores.zarr", memory=int(least[1]) << 20)
     huge = ba.create("memory://lazy/huge", shape=(10**6, 10**6, 100), dtype="float32", chunk_shape=(64, 64, 64))
     with pytest.raises(ba.InvalidArgumentError, match="unasked"):
         np.asarray(huge.lazy + 1)
@@ -639,3 +649,48 @@ def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
 def test_the_url_may_say_the_format_of_a_result(tmp_path: Path) -> None:
     saved = (ba.lazy(np.arange(5)) + 1).save(f"{tmp_path / 'named'}|zarr3:")
     np.testing.assert_array_equal(saved[...], np.arange(1, 6))
+
+
+#: Arguments that are numbers of NumPy, and the same of Python.
+NUMBERS: list[Callable[[Any, Any], Any]] = [
+    lambda x, of: x.mean(axis=of(0)),
+    lambda x, of: x.median(axis=[of(-1)]),
+    lambda x, of: x.cumsum(axis=of(0)),
+    lambda x, of: x.rolling(of(2), axis=0, min_count=of(1)).mean(),
+    lambda x, of: x.rolling((of(2), of(3)), axis=(of(0), of(1))).sum(),
+    lambda x, of: x.coarsen(of(2), axis=of(1)).var(ddof=of(1)),
+    lambda x, of: x.groupby([0, 1, 0], axis=of(0)).mean(axis=of(1)),
+    lambda x, of: x.median_filter(of(3), origin=of(0)),
+    lambda x, of: x.uniform_filter([of(1), of(3)], origin=[of(0), of(1)]),
+    lambda x, of: x.gaussian_filter(np.float32(1) if of is np.int64 else 1.0),
+    lambda x, of: x.shift(of(1), axis=of(0), fill_value=of(7)),
+    lambda x, of: x.roll(of(1), axis=of(1)),
+    lambda x, of: x.pad(of(1), of(2), of(0), fill_value=of(3)),
+    lambda x, of: x.diff(axis=of(1), n=of(2)),
+    lambda x, of: x.gradient(axis=of(1), spacing=of(2)),
+    lambda x, of: x.topk(of(2), axis=of(1)),
+    lambda x, of: x.expand_dims(of(-1)).squeeze(of(2)),
+    lambda x, of: x.transpose(of(1), of(0)),
+    lambda x, of: x.quantile(of(1), axis=of(0)),
+    lambda x, of: np.moveaxis(x, of(0), of(1)),
+    lambda x, of: np.roll(x, of(1), axis=of(0)),
+    lambda x, of: np.flip(x, of(0)),
+    lambda x, of: ba.tensordot(x, x.transpose(), axes=of(1)),
+    lambda x, of: ba.tensordot(x, x, axes=(of(0), of(0))),
+]
+
+
+@pytest.mark.parametrize("number", range(len(NUMBERS)))
+def test_numbers_of_numpy_are_arguments(number: int) -> None:
+    x, make = ba.lazy(np.arange(12.0).reshape(3, 4)), NUMBERS[number]
+    same(make(x, np.int64).compute(), make(x, int).compute())
+    same(make(x, np.uint8 if number not in (1, 16) else np.int8).compute(), make(x, int).compute())
+
+
+def test_axes_that_are_no_whole_numbers_are_refused() -> None:
+    x = ba.lazy(np.zeros((3, 4)))
+    for axis in [0.0, np.float32(0)]:
+        with pytest.raises(ba.InvalidArgumentError, match="axis= is a whole number, not 0"):
+            x.cumsum(axis=axis)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            x.mean(axis=[axis])  # type: ignore[list-item]

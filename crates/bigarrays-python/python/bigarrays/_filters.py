@@ -270,6 +270,6 @@ def _filtered(
     of: Lazy, name: str, axes: _Axes, boundary: str, fill_value: float, origin: _Each, **options: Any
 ) -> Lazy:
     constant = boundary.removeprefix("grid-") == "constant"
-    moved = None if origin == 0 else origin
+    moved = origin if np.any(origin) else None
     value = fill_value if constant else None
     return called(of, name, axes=axes, boundary=boundary, fill_value=value, origin=moved, **options)

@@ -247,10 +247,11 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
 
     def expand_dims(self, axis: int, coordinate: int = 0) -> Lazy:
         """The same with a new axis of length 1 at `axis`, at this coordinate."""
-        at = axis + self.ndim + 1 if axis < 0 else axis
+        at = operator.index(axis)
+        at += self.ndim + 1 if at < 0 else 0
         if not 0 <= at <= self.ndim:
             raise np.exceptions.AxisError(axis, self.ndim + 1)
-        return self._then("new_axis", at, 0 if self._is_positional else coordinate)
+        return self._then("new_axis", at, 0 if self._is_positional else operator.index(coordinate))
 
     def squeeze(self, axis: int | str | Sequence[int | str]) -> Lazy:
         """The same without these axes, each of length 1."""
@@ -299,7 +300,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
         return applied("where", self == value, np.nan, wide)
 
     def _axes(self, axis: int | str | Sequence[int | str]) -> list[int]:
-        return [self._axis(one) for one in ([axis] if isinstance(axis, int | str) else axis)]
+        return [self._axis(one) for one in ([axis] if isinstance(axis, int | np.integer | str) else axis)]
 
     def _axis(self, axis: int | str) -> int:
         if isinstance(axis, str):
@@ -307,9 +308,10 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
                 known = ", ".join(name for name in self.dimension_names if name)
                 raise InvalidArgumentError(f"no axis is called {axis!r}; there are {known or 'no names'}")
             return self.dimension_names.index(axis)
-        at = axis + self.ndim if axis < 0 else axis
+        number = operator.index(axis)
+        at = number + self.ndim if number < 0 else number
         if not 0 <= at < self.ndim:
-            raise np.exceptions.AxisError(axis, self.ndim)
+            raise np.exceptions.AxisError(number, self.ndim)
         return at
 
     def compute(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ._bigarrays import Array, InvalidArgumentError
 from ._expressions import lazy
 from ._lazy import Lazy, made_by
@@ -28,12 +30,11 @@ def tensordot(a: Any, b: Any, axes: _Axes = 2) -> Lazy:
         array([ 50, 110])
     """
     one, two = lazy(a), lazy(b)
-    if isinstance(axes, int):
-        own, theirs = list(range(one.ndim - axes, one.ndim)), list(range(axes))
+    if isinstance(axes, int | np.integer):
+        own, theirs = list(range(one.ndim - int(axes), one.ndim)), list(range(axes))
     else:
         first, second = axes
-        own = [one._axis(axis) for axis in ([first] if isinstance(first, int | str) else first)]
-        theirs = [two._axis(axis) for axis in ([second] if isinstance(second, int | str) else second)]
+        own, theirs = one._axes(first), two._axes(second)
     if len(own) != len(theirs) or any(not 0 <= axis < one.ndim for axis in own):
         raise InvalidArgumentError(f"axes={axes} of {one.ndim} and {two.ndim} axes")
     if not isinstance(b, Lazy | Array):

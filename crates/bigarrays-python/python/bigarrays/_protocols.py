@@ -63,10 +63,9 @@ def _transpose(x: Lazy, axes: Any = None) -> Lazy:
 
 
 def _moveaxis(x: Lazy, source: Any, destination: Any) -> Lazy:
-    one = [source] if isinstance(source, int) else list(source)
-    to = [destination] if isinstance(destination, int) else list(destination)
-    order = [axis for axis in range(x.ndim) if axis not in [x._axis(axis) for axis in one]]
-    for target, axis in sorted(zip([at % x.ndim for at in to], [x._axis(axis) for axis in one], strict=True)):
+    moved, to = x._axes(source), x._axes(destination)
+    order = [axis for axis in range(x.ndim) if axis not in moved]
+    for target, axis in sorted(zip(to, moved, strict=True)):
         order.insert(target, axis)
     return x.transpose(*order)
 
@@ -83,7 +82,7 @@ def _take(x: Lazy, indices: Any, axis: Any = None) -> Lazy:
 
 
 def _roll(x: Lazy, shift: Any, axis: Any) -> Lazy:
-    shifts = [shift] if isinstance(shift, int) else list(shift)
+    shifts = [shift] if isinstance(shift, int | np.integer) else list(shift)
     for by, at in zip(shifts, x._axes(axis), strict=True):
         length = x.shape[at]
         if length and by % length:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._windows import called
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class Series:
             >>> bigarrays.lazy([3, 9, 4]).gradient(axis=0).compute()
             array([ 6. ,  0.5, -5. ])
         """
-        if isinstance(spacing, int | float):
+        if isinstance(spacing, int | float | np.number):
             return called(self, "gradient", axis=axis, spacing=float(spacing))
         return called(self, "gradient", axis=axis, spacing=[float(place) for place in spacing])
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._bigarrays import InvalidArgumentError
 from ._calendar import periods
 
@@ -110,7 +112,8 @@ def _given(**options: Any) -> dict[str, Any]:
     """The options that are not None, as the compiled part takes them."""
 
     def plain(value: Any) -> Any:
-        return [plain(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
+        is_list = isinstance(value, Sequence) and not isinstance(value, str) or isinstance(value, np.ndarray) and value.ndim
+        return [plain(one) for one in value] if is_list else value
 
     return {name: plain(value) for name, value in options.items() if value is not None}
 

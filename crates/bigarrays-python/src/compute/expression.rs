@@ -519,7 +519,7 @@ fn to_fill(given: Option<Bound<'_, PyAny>>) -> PyResult<Option<Literal>> {
     }
 }
 
-/// An operand: an expression, or a number of Python's.
+/// An operand: an expression, or a number of Python's or NumPy's.
 fn to_operand(given: &Bound<'_, PyAny>) -> PyResult<Operand> {
     if let Ok(lazy) = given.cast::<PyLazy>() {
         return Ok(Operand::Lazy(lazy.get().0.clone()));
@@ -534,6 +534,9 @@ fn to_operand(given: &Bound<'_, PyAny>) -> PyResult<Operand> {
     }
     if given.is_instance_of::<PyFloat>() {
         return Ok(Operand::Literal(Literal::Real(given.extract()?)));
+    }
+    if given.hasattr("dtype")? && given.hasattr("item")? {
+        return to_operand(&given.call_method0("item")?);
     }
     Err(PyTypeError::new_err(format!("no operand: {}", given.get_type())))
 }

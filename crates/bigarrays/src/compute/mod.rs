@@ -97,6 +97,7 @@ mod reading;
 mod reduce;
 mod reducing;
 mod reduction;
+mod refusal;
 mod remap;
 mod restored;
 mod result_axis;

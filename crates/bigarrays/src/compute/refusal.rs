@@ -1,0 +1,46 @@
+//! Why a plan does not fit into its budget: what the pass takes that takes the most.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// How many bytes a pass takes at least, as the cause of its refusal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needed(pub(super) u64);
+
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes are needed at least", self.0)
+    }
+}
+
+impl StdError for Needed {}
+
+/// The refusal of the pass that takes the most of those that do not fit.
+pub(super) struct Refusal {
+    needed: u64,
+    error: Error,
+}
+
+impl Refusal {
+    /// Keeps the error of another pass if it takes more.
+    ///
+    /// # Errors
+    /// The error itself, if it is no refusal.
+    pub(super) fn add(most: &mut Option<Self>, error: Error) -> Result<()> {
+        if error.kind() != ErrorKind::MemoryBudget {
+            return Err(error);
+        }
+        let needed =
+            error.source().and_then(|cause| cause.downcast_ref::<Needed>()).map_or(0, |needed| needed.0);
+        if most.as_ref().is_none_or(|most| most.needed < needed) {
+            *most = Some(Self { needed, error });
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        self.error
+    }
+}
