@@ -6,7 +6,7 @@ use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::{DataType, FillValue};
-use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges};
+use crate::chunk::codec::{ChunkSpec, CodecPipeline, ContentEncoding, EncodedRanges, Work};
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::grid::{ChunkGrid, ChunkProjection};
 use crate::chunk::keys::KeyEncoding;
@@ -166,6 +166,12 @@ impl Layout {
     pub fn chunk_bytes(&self) -> u64 {
         let item = self.dtype.size() as u64;
         self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
+    }
+
+    /// Bytes that a thread has while it decodes or encodes a chunk: the chunk itself, as it is stored, and what its codecs work in.
+    pub(crate) fn coding_bytes(&self, work: Work) -> u64 {
+        let chunk = self.chunk_bytes();
+        chunk.saturating_mul(2).saturating_add(self.codecs.working_bytes(work, chunk))
     }
 
     /// All that the stored chunks depend on, but for their keys: not names and sizes, which are only said.

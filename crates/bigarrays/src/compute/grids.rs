@@ -6,6 +6,7 @@ use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
+use crate::chunk::codec::Work;
 use crate::compute::held::NAME as HELD;
 use crate::compute::inputs::{Compiled, Input, Leaf};
 use crate::compute::mapping::Pick;
@@ -40,10 +41,12 @@ impl Compiled {
         (0..ndim).map(along).collect()
     }
 
-    /// The most bytes of a chunk of what is stored.
-    pub(crate) fn chunk_bytes(&self) -> u64 {
-        let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?).map(|grid| grid.1);
-        self.arrays().into_iter().map(|array| array.layout().chunk_bytes()).chain(foreign).max().unwrap_or(0)
+    /// The most bytes that a thread has while it decodes a chunk of what is stored.
+    pub(crate) fn decoding_bytes(&self) -> u64 {
+        let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?);
+        let foreign = foreign.map(|grid| grid.1.saturating_mul(2));
+        let own = self.arrays().into_iter().map(|array| array.layout().coding_bytes(Work::Decoding));
+        own.chain(foreign).max().unwrap_or(0)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::Work;
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::expr::Lazy;
@@ -17,6 +18,7 @@ use crate::compute::held::placeholder;
 use crate::compute::inputs::{Compiled, Input};
 use crate::compute::plan::{Cut, Flow, Folding, InputRead, PLANE, Pass, Plan, Recorded, Terms};
 use crate::compute::program::TILE;
+use crate::compute::refusal::{Needed, Refusal};
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
@@ -123,6 +125,7 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
     let (mut planned, mut passes, mut scratch) = (Vec::new(), Vec::new(), 0u64);
     let mut may_spill = false;
     let mut files = Files::new();
+    let mut refused: Option<Refusal> = None;
     for (stage, cuts) in stages {
         if limits.has_scratch {
             add_files(&stage, &mut files)?;
@@ -146,12 +149,20 @@ fn plan_held(stages: Vec<Given>, targets: &[Option<&Array>], limits: Limits) -> 
                 if error.kind() == ErrorKind::MemoryBudget && stage.outputs.len() > 1 && cuts.is_none() =>
             {
                 for stage in stage.apart() {
-                    passes.push(Planner::pass(&stage, (targets, &files), limits, results, None)?);
-                    planned.push(stage);
+                    match Planner::pass(&stage, (targets, &files), limits, results, None) {
+                        Ok(pass) => {
+                            passes.push(pass);
+                            planned.push(stage);
+                        }
+                        Err(error) => Refusal::add(&mut refused, error)?,
+                    }
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => Refusal::add(&mut refused, error)?,
         }
+    }
+    if let Some(refused) = refused {
+        return Err(refused.into_error());
     }
     let peak_memory = passes.iter().map(|pass| pass.terms.all()).max().unwrap_or(0);
     Ok((
@@ -264,13 +275,13 @@ impl<'a> Planner<'a> {
             let grid = target.write_grid()?;
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
-            encoding = encoding.max(chunk.saturating_mul(2));
+            let codecs = target.layout().codecs.working_bytes(Work::Encoding, target.layout().chunk_bytes());
+            encoding = encoding.max(chunk.saturating_mul(2).saturating_add(codecs));
             planner.targets.push((root, target));
             let grid = root.map_or(grid.clone(), |root: &Root| root.of_result(&grid));
             planner.add_grid(planner.without_groups(grid));
         }
-        // A chunk is held as it is stored and as it is decoded.
-        let decoding = compiled.chunk_bytes().saturating_mul(2);
+        let decoding = compiled.decoding_bytes();
         let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
         let decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
         planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
@@ -551,17 +562,18 @@ impl<'a> Planner<'a> {
     }
 
     fn refusal(&self, block: u64) -> Error {
-        let needed = block.saturating_add(self.terms.all()).div_ceil(1 << 20);
+        let needed = block.saturating_add(self.terms.all());
         let scratch =
             if self.may_spill { ", or name a scratch folder for results of earlier passes" } else { "" };
         let reason = format!(
-            "computing {} takes {needed} MiB at least, the budget is {} bytes: {} of results, {} of decoding, {block} of \
+            "computing {} takes {} MiB at least, the budget is {} bytes: {} of results, {} of decoding, {block} of \
              the smallest block; raise the budget, or ask for a part{scratch}",
             self.stage.text(),
+            needed.div_ceil(1 << 20),
             self.limits.memory,
             self.terms.results,
             self.terms.decoding
         );
-        Error::new(ErrorKind::MemoryBudget, reason)
+        Error::new(ErrorKind::MemoryBudget, reason).caused_by(Needed(needed))
     }
 }

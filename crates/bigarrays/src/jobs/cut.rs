@@ -4,6 +4,7 @@
 use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::chunk::codec::Work;
 use crate::compute::{Axis, Cuts};
 use crate::jobs::plan::{CopyPlan, PlanInput};
 use crate::jobs::sparse::Stored;
@@ -28,7 +29,8 @@ pub(super) fn plan(
         true => target.dtype().size(),
         false => source.dtype().size() + target.dtype().size(),
     };
-    let memory = Memory { bytes: budget::of_job(memory), held: held as u64, largest: u64::MAX };
+    let memory =
+        Memory { bytes: budget::of_job(memory), held: held as u64, largest: u64::MAX, is_coded: !moves };
     let plan = cut(source, target, memory, stored, None)?;
     finished(plan, source, target, moves)
 }
@@ -42,7 +44,7 @@ pub(super) fn plan_holding(
     stored: Option<&Stored>,
     given: Option<&[(i64, u64)]>,
 ) -> Result<CopyPlan> {
-    let memory = Memory { bytes: memory, held, largest: held.saturating_mul(MOST_ELEMENTS) };
+    let memory = Memory { bytes: memory, held, largest: held.saturating_mul(MOST_ELEMENTS), is_coded: true };
     let plan = cut(source, target, memory, stored, given)?;
     if plan.blocks.cuts.iter().map(Cuts::longest).fold(1, u64::saturating_mul) > MOST_ELEMENTS {
         return Err(Error::unsupported("chunks of more than 2^31 elements").at(target.url()));
@@ -77,6 +79,8 @@ struct Memory {
     held: u64,
     /// The most bytes of a block.
     largest: u64,
+    /// Whether chunks are decoded and encoded.
+    is_coded: bool,
 }
 
 /// The blocks of a copy: of whole shards, if that fits and most of them is stored.
@@ -131,6 +135,11 @@ fn held_of(array: &Array, bytes: u64) -> u64 {
     bytes.min(all.saturating_mul(array.dtype().size() as u64))
 }
 
+/// What the codecs of an array work in, on a thread.
+pub(crate) fn codec_bytes(array: &Array, work: Work) -> u64 {
+    array.layout().codecs.working_bytes(work, array.layout().chunk_bytes())
+}
+
 /// The plan of a copy whose blocks are made of the boxes `to` of the target.
 /// Writing one holds `held` times what a shard has.
 fn plan_over(
@@ -164,6 +173,11 @@ fn plan_over(
             .collect(),
         item: memory.held,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
+        codec_bytes: if memory.is_coded {
+            codec_bytes(source, Work::Decoding).max(codec_bytes(target, Work::Encoding))
+        } else {
+            0
+        },
         shard_bytes,
         shards_held: held,
         threads: crate::run::pool::threads() as u64,

@@ -17,6 +17,8 @@ pub(crate) struct PlanInput {
     pub(crate) item: u64,
     /// Bytes of one decoded chunk of the source, and of the target.
     pub(crate) chunk_bytes: (u64, u64),
+    /// Bytes that codecs work in on one thread.
+    pub(crate) codec_bytes: u64,
     /// Bytes of the chunks of one shard of the target, decoded; zero if there are no shards.
     pub(crate) shard_bytes: u64,
     /// How many times that writing a block holds.
@@ -67,7 +69,8 @@ impl PlanInput {
     /// and decoded, and a target chunk, old, new and encoded.
     fn working_memory(&self) -> u64 {
         let (source, target) = self.chunk_bytes;
-        self.threads.saturating_mul(source.saturating_mul(2).saturating_add(target.saturating_mul(3)))
+        let chunks = source.saturating_mul(2).saturating_add(target.saturating_mul(3));
+        self.threads.saturating_mul(chunks.saturating_add(self.codec_bytes))
     }
 
     /// Bytes that writing a block holds besides it: shards as they were or their new chunks, and as they
@@ -175,6 +178,7 @@ mod tests {
             axes,
             item: 1,
             chunk_bytes: (1_000_000, 64 * 64 * 64),
+            codec_bytes: 0,
             shard_bytes: 0,
             shards_held: 2,
             threads: 2,
@@ -225,6 +229,7 @@ mod tests {
                 axes,
                 item: 8,
                 chunk_bytes: (1000, 8),
+                codec_bytes: 0,
                 shard_bytes: 0,
                 shards_held: 2,
                 threads: 2,

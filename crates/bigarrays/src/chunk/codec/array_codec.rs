@@ -8,7 +8,7 @@ use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::points::pick;
-use crate::chunk::codec::{Asked, Points};
+use crate::chunk::codec::{Asked, Points, Work};
 use crate::chunk::config::Config;
 
 /// Type and shape of one chunk as it is stored.
@@ -75,6 +75,12 @@ pub trait ArrayCodec: Debug + Send + Sync {
     #[doc(hidden)]
     fn writes_all(&self, _: Asked) -> bool {
         false
+    }
+
+    /// How much memory it works in, about, besides a chunk of `len` bytes and what is encoded of it; zero if that is little.
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        let _ = (work, len);
+        0
     }
 
     /// The largest number of bytes that a valid encoding can have; guards decompression.

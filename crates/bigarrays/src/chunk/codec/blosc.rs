@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::base::member::{positive, up_to};
+use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, members};
-use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::codec::zstd::encoder_bytes;
+use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::Config;
 
 /// Blosc 1. Every compressor is understood when read.
@@ -158,11 +160,51 @@ impl BytesCodec for Blosc {
         }
     }
 
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        // It works on blocks, mostly shorter than half of all, and keeps some of them; measured.
+        let level = i32::from(self.level);
+        let level = if level < 8 { 2 * level - 1 } else { level + 12 };
+        match (work, self.compressor) {
+            (Work::Decoding, _) => len.saturating_mul(5),
+            (Work::Encoding, BloscCompressor::Zstd) => {
+                len.saturating_mul(3).saturating_add(encoder_bytes(level, len / 2))
+            }
+            (Work::Encoding, _) => len.saturating_mul(3),
+        }
+    }
+
     fn writes_all(&self, _: Asked) -> bool {
         true
     }
 
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
+        let valid = Valid::new(bytes)?;
+        if valid.length > max_len {
+            return Err(Error::corrupt(format!(
+                "blosc: {} bytes instead of at most {max_len}",
+                valid.length
+            )));
+        }
+        valid.decode(first_bytes(out, valid.length))?;
+        Ok(valid.length)
+    }
+
+    fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        let valid = Valid::new(bytes)?;
+        expect_len(valid.length, out.len())?;
+        valid.decode(out)
+    }
+}
+
+/// What a header says truly of the bytes that it stands before.
+struct Valid<'a> {
+    bytes: &'a [u8],
+    /// The length of what they decode to.
+    length: usize,
+}
+
+impl<'a> Valid<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Self> {
         // Some writers leave room behind, which the header's own length does not count.
         let own = bytes.get(12..16).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
         let bytes = own.and_then(|own| bytes.get(..own as usize)).unwrap_or(bytes);
@@ -171,20 +213,20 @@ impl BytesCodec for Blosc {
         if unsafe { sys::blosc_cbuffer_validate(bytes.as_ptr().cast(), bytes.len(), &mut length) } != 0 {
             return Err(Error::corrupt("blosc: damaged or truncated"));
         }
-        if length > max_len {
-            return Err(Error::corrupt(format!("blosc: {length} bytes instead of at most {max_len}")));
+        Ok(Self { bytes, length })
+    }
+
+    /// Decodes to as many bytes as there are.
+    fn decode(&self, out: &mut [u8]) -> Result<()> {
+        if self.length == 0 {
+            return Ok(());
         }
-        if length == 0 {
-            return Ok(0);
-        }
-        let target = first_bytes(out, length);
-        // SAFETY: the header was validated against the slice's length, which makes decoding safe; the
-        // target has the length that is passed.
+        // SAFETY: the header was validated against the slice's length, which makes decoding safe, to no more bytes than the target has.
         let written = unsafe {
-            sys::blosc_decompress_ctx(bytes.as_ptr().cast(), target.as_mut_ptr().cast(), length, 1)
+            sys::blosc_decompress_ctx(self.bytes.as_ptr().cast(), out.as_mut_ptr().cast(), out.len(), 1)
         };
         match usize::try_from(written) {
-            Ok(written) if written == length => Ok(length),
+            Ok(written) if written == self.length && written == out.len() => Ok(()),
             _ => Err(Error::corrupt("blosc: damaged")),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::base::buffer::with_scratch;
 use crate::base::error::{Error, Result};
-use crate::chunk::codec::Asked;
+use crate::chunk::codec::{Asked, Work};
 use crate::chunk::config::Config;
 
 /// Bytes ↔ bytes.
@@ -43,6 +43,12 @@ pub trait BytesCodec: Debug + Send + Sync {
     #[doc(hidden)]
     fn writes_all(&self, _: Asked) -> bool {
         false
+    }
+
+    /// How much memory it works in, about, besides `len` decoded bytes and what is encoded of them; zero if that is little.
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        let _ = (work, len);
+        0
     }
 
     /// The largest encoding of `len` bytes that a sane encoder makes.

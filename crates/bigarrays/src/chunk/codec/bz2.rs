@@ -9,7 +9,7 @@ use crate::chunk::codec::dialect::{
     Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled, members,
 };
 use crate::chunk::codec::growing::Growing;
-use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::Config;
 
 /// bzip2.
@@ -54,6 +54,14 @@ impl BytesCodec for Bz2 {
                 Status::StreamEnd => return Ok(()),
                 _ => out.reserve(out.len().max(4096)),
             }
+        }
+    }
+
+    fn working_bytes(&self, work: Work, _len: u64) -> u64 {
+        // As bzip2's manual has it; what is read may be of any level.
+        match work {
+            Work::Decoding => 4 << 20,
+            Work::Encoding => (400 << 10) + (800 << 10) * u64::from(self.level),
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
+use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled};
 use crate::chunk::codec::plain::copy_plain;
 use crate::chunk::codec::{Asked, BytesCodec};
@@ -81,6 +82,15 @@ impl BytesCodec for Gzip {
             return copy_plain(bytes, max_len, out);
         }
         with_decompressor(|decompressor| decompressor.decode_members(bytes, max_len, out))
+    }
+
+    fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        if self.or_plain && !bytes.starts_with(&MAGIC) {
+            expect_len(bytes.len(), out.len())?;
+            out.copy_from_slice(bytes);
+            return Ok(());
+        }
+        with_decompressor(|decompressor| decompressor.decode_members_exact(bytes, out))
     }
 }
 
@@ -168,6 +178,34 @@ impl Decompressor {
                 }
                 Member::NoSpace => {
                     return Err(Error::corrupt(format!("gzip: more than {max_len} bytes")));
+                }
+            }
+        }
+    }
+
+    /// Decodes one zlib stream as [`BytesCodec::decode_exact`].
+    pub(crate) fn decode_zlib_exact(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        match self.stream(sys::libdeflate_zlib_decompress_ex, "zlib", bytes, out)? {
+            Member::Done { read, written } if read == bytes.len() => expect_len(written, out.len()),
+            Member::Done { .. } => Err(Error::corrupt("zlib: more than one stream")),
+            Member::NoSpace => Err(Error::corrupt(format!("zlib: more than {} bytes", out.len()))),
+        }
+    }
+
+    fn decode_members_exact(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let rest = &mut out[written..];
+            match self.stream(sys::libdeflate_gzip_decompress_ex, "gzip", &bytes[read..], rest)? {
+                Member::Done { read: more, written: new } => {
+                    read += more;
+                    written += new;
+                    if bytes[read..].iter().all(|&byte| byte == 0) {
+                        return expect_len(written, out.len());
+                    }
+                }
+                Member::NoSpace => {
+                    return Err(Error::corrupt(format!("gzip: more than {} bytes", out.len())));
                 }
             }
         }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::base::error::{Error, Result};
 use crate::base::member::{Member, integer};
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, has};
-use crate::chunk::codec::xz::{DECODER_BYTES, Xz, XzCheck, decode, encode};
-use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::codec::xz::{DECODER_BYTES, Xz, XzCheck, decode, encode, working_bytes};
+use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::{Config, Parameter};
 
 const NAME: &str = "lzma";
@@ -211,6 +211,10 @@ impl BytesCodec for Lzma {
 
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         encode(self.encoder()?, bytes, out)
+    }
+
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        working_bytes(work, self.preset, len)
     }
 
     fn writes_all(&self, _: Asked) -> bool {

@@ -62,6 +62,7 @@ mod shuffle;
 mod table;
 mod transpose;
 mod vlen;
+mod work;
 #[cfg(feature = "xz")]
 mod xz;
 mod zlib;
@@ -130,6 +131,7 @@ pub use table::{BUILTIN, CodecInfo};
 pub(crate) use table::{at_level, compresses, write};
 pub use transpose::Transpose;
 pub use vlen::Vlen;
+pub use work::Work;
 #[cfg(feature = "xz")]
 pub use xz::{Xz, XzCheck};
 pub use zlib::Zlib;

@@ -11,7 +11,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::base::member::up_to;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, members};
-use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, PcodecDelta, PcodecMode, decode_whole};
+use crate::chunk::codec::{ArrayCodec, Asked, ChunkSpec, PcodecDelta, PcodecMode, Work, decode_whole};
 use crate::chunk::config::Config;
 
 /// Numbers in C order, compressed by pco.
@@ -137,6 +137,11 @@ impl ArrayCodec for Pcodec {
 
     fn reads_once(&self) -> bool {
         true
+    }
+
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        // Measured.
+        len.saturating_mul(if work == Work::Encoding { 7 } else { 2 })
     }
 
     fn writes_all(&self, _: Asked) -> bool {

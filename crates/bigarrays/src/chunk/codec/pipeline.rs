@@ -10,7 +10,9 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::array_codec::expect_elements;
 use crate::chunk::codec::bytes_codec::{encode_in_place, expect_len, overlong};
-use crate::chunk::codec::{ArrayCodec, Asked, BytesCodec, ChunkSpec, EncodedRanges, Points, expect_output};
+use crate::chunk::codec::{
+    ArrayCodec, Asked, BytesCodec, ChunkSpec, EncodedRanges, Points, Work, expect_output,
+};
 use crate::chunk::config::{Config, Parameter};
 
 /// How a chunk becomes bytes: an array codec, then bytes codecs in the order of encoding.
@@ -177,6 +179,15 @@ impl CodecPipeline {
         self.with_decoded(codecs, bytes, spec, &mut |bytes| {
             self.array.decode_points(bytes, spec, points, order, out)
         })
+    }
+
+    /// How much memory one thread works in, about, besides a chunk of `len` bytes and what is encoded of it.
+    pub(crate) fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        let own = self.bytes.iter().map(|codec| codec.working_bytes(work, len));
+        let most = own.chain([self.array.working_bytes(work, len)]).max().unwrap_or(0);
+        // What goes from one codec to the next.
+        let between = self.bytes.len().saturating_sub(1) as u64;
+        most.saturating_add(len.saturating_mul(between))
     }
 
     /// Lends `take` what `codecs` decode.

@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::base::member::up_to;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::growing::Growing;
-use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::Config;
 
 /// What a decoder may take beside its output: the dictionary of the largest preset and some tables.
@@ -53,6 +53,23 @@ impl XzCheck {
     }
 }
 
+/// The length of the dictionary of a preset: 256 KiB for 0, then powers of two from 1 MiB on, the largest for 9.
+fn dictionary(preset: u32) -> u32 {
+    [1 << 18, 1 << 20, 1 << 21, 1 << 22, 1 << 22, 1 << 23, 1 << 23, 1 << 24, 1 << 25, 1 << 26]
+        [preset.min(9) as usize]
+}
+
+/// The memory of a coder of LZMA: a dictionary, and tables of places in it.
+pub(super) fn working_bytes(work: Work, preset: u32, len: u64) -> u64 {
+    match work {
+        Work::Decoding => len.min(DECODER_BYTES).saturating_mul(2),
+        Work::Encoding => {
+            let dictionary = u64::from(dictionary(preset));
+            len.min(dictionary).saturating_mul(12).saturating_add(dictionary)
+        }
+    }
+}
+
 impl Xz {
     /// The preset where none is asked for.
     pub const DEFAULT_PRESET: u32 = 6;
@@ -78,10 +95,7 @@ impl Xz {
     /// An encoder whose dictionary is not larger than what it is to hold.
     fn encoder(self, len: usize) -> std::result::Result<Stream, liblzma::stream::Error> {
         let mut options = LzmaOptions::new_preset(self.preset)?;
-        // 256 KiB for preset 0, then powers of two from 1 MiB on, the largest for 9.
-        let usual =
-            [1 << 18, 1 << 20, 1 << 21, 1 << 22, 1 << 22, 1 << 23, 1 << 23, 1 << 24, 1 << 25, 1 << 26];
-        let usual = usual[self.preset as usize];
+        let usual = dictionary(self.preset);
         options.dict_size(u32::try_from(len).map_or(usual, |len| len.clamp(SMALLEST, usual)));
         Stream::new_stream_encoder(Filters::new().lzma2(&options), self.check.of())
     }
@@ -100,6 +114,10 @@ impl BytesCodec for Xz {
     fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let stream = self.encoder(bytes.len());
         encode(stream.map_err(|error| Error::invalid("cannot compress").caused_by(error))?, bytes, out)
+    }
+
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        working_bytes(work, self.preset, len)
     }
 
     fn writes_all(&self, _: Asked) -> bool {

@@ -58,6 +58,10 @@ impl BytesCodec for Zlib {
     fn decode(&self, bytes: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<usize> {
         with_decompressor(|decompressor| decompressor.decode_zlib(bytes, max_len, out))
     }
+
+    fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
+        with_decompressor(|decompressor| decompressor.decode_zlib_exact(bytes, out))
+    }
 }
 
 /// The names and members of this codec in each kind of metadata. N5 has one name for this and for gzip; both are read here, first in the table.

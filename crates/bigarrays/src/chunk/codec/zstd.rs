@@ -10,7 +10,7 @@ use crate::base::member::integer;
 use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
 use crate::chunk::codec::plain::copy_plain;
-use crate::chunk::codec::{Asked, BytesCodec};
+use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::Config;
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -57,6 +57,18 @@ impl Zstd {
     }
 }
 
+/// The memory of an encoder, whose tables are as large as a level wants and what is encoded needs.
+pub(super) fn encoder_bytes(level: i32, len: u64) -> u64 {
+    // The longest window of a level, and bytes of tables for each of its bytes.
+    let (window, tables): (u64, u64) = match level {
+        ..=4 => (1 << 21, 1),
+        5..=12 => (1 << 22, 8),
+        13..=19 => (1 << 23, 16),
+        _ => (1 << 27, 16),
+    };
+    len.checked_next_power_of_two().unwrap_or(window).min(window).saturating_mul(tables)
+}
+
 impl BytesCodec for Zstd {
     fn name(&self) -> &'static str {
         "zstd"
@@ -88,6 +100,10 @@ impl BytesCodec for Zstd {
             })
         })?;
         Ok(())
+    }
+
+    fn working_bytes(&self, work: Work, len: u64) -> u64 {
+        if work == Work::Encoding { encoder_bytes(self.level, len) } else { 0 }
     }
 
     fn writes_all(&self, _: Asked) -> bool {
