@@ -694,3 +694,98 @@ def test_axes_that_are_no_whole_numbers_are_refused() -> None:
             x.cumsum(axis=axis)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             x.mean(axis=[axis])  # type: ignore[list-item]
+
+
+#: Calls of NumPy's functions, which give what they give for arrays.
+NUMPY_CALLS: list[Callable[[Any], Any]] = [
+    np.zeros_like,
+    lambda x: np.zeros_like(x, dtype="int32"),
+    np.ones_like,
+    lambda x: np.full_like(x, 3),
+    lambda x: np.sum(x, dtype="float32"),
+    lambda x: np.mean(x, axis=0, dtype="float32"),
+    lambda x: np.median(x, axis=1),
+    lambda x: np.nanmedian(x, axis=0),
+    lambda x: np.quantile(x[:2], 0.25, axis=0),
+    lambda x: np.nanpercentile(x, 30, axis=1),
+    lambda x: np.percentile(x, [10, 50], axis=0, method="lower"),
+    lambda x: np.pad(x, 1),
+    lambda x: np.pad(x, ((1, 2), (0, 1)), mode="edge"),
+    lambda x: np.pad(x, ((2, 1),), mode="reflect"),
+    lambda x: np.pad(x, 2, mode="symmetric"),
+    lambda x: np.pad(x, 1, mode="constant", constant_values=7),
+    lambda x: np.gradient(x, axis=0),
+    lambda x: np.gradient(x, 2.0, axis=1),
+    lambda x: np.gradient(x)[1],
+    lambda x: np.histogram(x, bins=[-9, 0, 3, 9])[0],
+    lambda x: np.swapaxes(x, 0, 1),
+    lambda x: np.squeeze(x[:1]),
+    lambda x: np.expand_dims(x, (0, -1)),
+    lambda x: np.take(x, 1, axis=0),
+    lambda x: np.take(x, [2, 0], axis=1),
+    lambda x: np.clip(x, a_min=-1, a_max=2),
+    lambda x: np.clip(x, min=0, max=None),
+    lambda x: np.isclose(x, x + 1e-9),
+    lambda x: np.isclose(x, x[::-1], equal_nan=True),
+    lambda x: np.nan_to_num(x),
+    lambda x: np.nan_to_num(x, nan=7, posinf=8, neginf=-8),
+    lambda x: np.logical_and(x, 0.5),
+    lambda x: np.logical_or(2, x),
+    lambda x: np.logical_xor(x, np.nan),
+    lambda x: np.where(x > 0, x, -x),
+]
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN", "ignore:invalid value")
+@pytest.mark.parametrize("number", range(len(NUMPY_CALLS)))
+def test_functions_of_numpy_take_expressions(number: int) -> None:
+    call = NUMPY_CALLS[number]
+    plain = np.array([[1.5, -2, 0, 4], [2, np.nan, 3, -0.0], [7, 1, np.inf, -np.inf]])
+    finite = np.arange(12.0).reshape(3, 4)
+    for values in [plain, finite, (finite * 2).astype("float32")]:
+        given = call(ba.lazy(values))
+        expected = call(values)
+        assert given.dtype == expected.dtype and given.shape == expected.shape
+        np.testing.assert_allclose(given.compute(), expected, rtol=1e-6)
+    whole = np.arange(-4, 8, dtype="int16").reshape(3, 4)
+    np.testing.assert_allclose(call(ba.lazy(whole)).compute(), call(whole), rtol=1e-6)
+
+
+def test_functions_of_numpy_keep_coordinates_and_names() -> None:
+    a = stored(np.arange(6.0).reshape(2, 3), (2, 2), (5, -3))
+    for made in [np.zeros_like(a.lazy), np.full_like(a.lazy, 2, dtype="uint8"), np.nan_to_num(a.lazy)]:
+        domain, names = cast(Any, made).domain, cast(Any, made).dimension_names
+        assert domain == a.domain and names == a.lazy.dimension_names
+    assert np.shape(a.lazy) == (2, 3) and np.ndim(a.lazy) == 2 and np.size(a.lazy) == 6 and np.size(a.lazy, 1) == 3
+    with pytest.raises(TypeError, match="cast the elements before"):
+        np.sum(a.lazy, dtype="int64")
+
+
+def test_sums_of_integers_in_a_small_type_wrap() -> None:
+    values = np.array([100, 100, 100], "uint8")
+    same(np.sum(ba.lazy(values), dtype="uint8").compute(), np.sum(values, dtype="uint8"))
+
+
+def test_no_inverse_hyperbolic_cosine_below_one() -> None:
+    for dtype in ["float16", "float32", "float64"]:
+        values = np.concatenate([-np.logspace(-4, 4.5, 3000), [1, 1.5, 6e4, np.nan, 0.5]]).astype(dtype)
+        with np.errstate(all="ignore"):
+            found, expected = cast(Any, np.arccosh(ba.lazy(values))).compute(), np.arccosh(values)
+        np.testing.assert_allclose(found, expected, rtol=2e-3 if dtype == "float16" else 1e-6)
+
+
+@pytest.mark.parametrize("signed", ["int8", "int16", "int32", "int64"])
+def test_comparisons_of_whole_numbers_of_all_types_are_exact(signed: str) -> None:
+    info = np.iinfo(signed)
+    one = np.array([info.min, -1, 0, 1, info.max], signed)[:, None]
+    other = np.array([0, 1, info.max, 2**63, 2**64 - 1], "uint64")
+    for compare in [np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal]:
+        for left, right in [(one, other), (other, one)]:
+            expected = compare(left.astype(object), right.astype(object)).astype(bool)
+            same(cast(Any, compare(ba.lazy(left), ba.lazy(right))).compute(), expected)
+
+
+@pytest.mark.parametrize("signed", ["int8", "int16", "int32", "int64"])
+def test_powers_of_uint64_and_signed_exponents_are_real(signed: str) -> None:
+    base, exponent = np.array([1, 2, 3], "uint64"), np.array([2, -1, 2], signed)
+    same(cast(Any, np.power(ba.lazy(base), ba.lazy(exponent))).compute(), np.power(base, exponent))

@@ -38,8 +38,11 @@ def apply(name: str, inputs: Sequence[Any]) -> Lazy:
 
 def _exponent(base: Any, exponent: Any) -> Any:
     """Of integers, exponents that are refused when they are computed if they are negative."""
-    is_whole = base.dtype.kind in "biu" if isinstance(base, Lazy) else isinstance(base, int)
-    if not (is_whole and isinstance(exponent, Lazy) and exponent.dtype.kind == "i"):
+    if not (isinstance(exponent, Lazy) and exponent.dtype.kind == "i"):
+        return exponent
+    # Of uint64 and a type with a sign, results are real.
+    of = base.dtype if isinstance(base, Lazy) else np.dtype(np.int8 if isinstance(base, int) else np.float64)
+    if np.result_type(of, exponent.dtype).kind == "f":
         return exponent
     return exponent.astype(f"uint{8 * exponent.dtype.itemsize}").astype(exponent.dtype)
 

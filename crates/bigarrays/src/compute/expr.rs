@@ -250,6 +250,10 @@ impl Lazy {
         let signature = function.signature(&dtypes).map_err(during)?;
         let one = |(operand, &dtype): (&Operand, &DataType)| match operand {
             Operand::Lazy(lazy) => lazy.converted(dtype),
+            // What is asked for is whether it is true.
+            Operand::Literal(literal) if dtype == DataType::Bool => {
+                Self::constant(Literal::Bool(literal.is_true()).bytes(dtype)?, dtype)
+            }
             Operand::Literal(literal) => Self::constant(literal.bytes(dtype)?, dtype),
         };
         let arguments: Dims<Self> =

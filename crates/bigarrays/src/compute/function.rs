@@ -3,7 +3,7 @@
 use crate::base::dims::Dims;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
-use crate::compute::types::{common, is_whole, real};
+use crate::compute::types::{common, is_signed, is_whole, real};
 
 /// How the types of arguments and result follow from those of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,8 @@ impl Function {
             Rule::Rounding => same(all),
             // Of both at once no type holds all.
             Rule::Compare if all == DataType::F64 && operands.iter().all(|&of| is_whole(of)) => {
-                Signature { arguments: operands.into(), result: DataType::Bool }
+                let widest = |&of: &DataType| if is_signed(of) { DataType::I64 } else { DataType::U64 };
+                Signature { arguments: operands.iter().map(widest).collect(), result: DataType::Bool }
             }
             Rule::Compare => Signature { result: DataType::Bool, ..same(all) },
             Rule::Test => {
@@ -229,6 +230,7 @@ mod tests {
         assert_eq!(result(Function::Less, &[U64, I64]).unwrap(), Bool);
         assert_eq!(Function::Less.signature(&[U64, I64]).unwrap().arguments[..], [U64, I64]);
         assert_eq!(result(Function::Where, &[U8, I8, F32]).unwrap(), F32);
+        assert_eq!(Function::Equal.signature(&[I32, U64]).unwrap().arguments[..], [I64, U64]);
         assert!(result(Function::Subtract, &[Bool, Bool]).is_err());
         assert!(result(Function::Nextafter, &[F16, I8]).is_err());
         assert!(result(Function::BitwiseAnd, &[F32, I8]).is_err());

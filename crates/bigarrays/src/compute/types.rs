@@ -92,6 +92,15 @@ impl From<f64> for Literal {
 }
 
 impl Literal {
+    /// Whether it is not zero.
+    pub(crate) fn is_true(self) -> bool {
+        match self {
+            Self::Bool(value) => value,
+            Self::Whole(value) => value != 0,
+            Self::Real(value) => value != 0.0,
+        }
+    }
+
     /// The type that it has among no arrays.
     pub(crate) fn own_type(self) -> DataType {
         match self {

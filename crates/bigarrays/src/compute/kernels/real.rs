@@ -47,6 +47,15 @@ fn arctan2(one: f64, other: f64) -> f64 {
     libm::atan2(one, other)
 }
 
+/// The library says nothing of numbers below 1, where there is none.
+fn arccosh(one: f64) -> f64 {
+    if one < 1.0 { f64::NAN } else { libm::acosh(one) }
+}
+
+fn arccosh_single(one: f32) -> f32 {
+    if one < 1.0 { f32::NAN } else { libm::acoshf(one) }
+}
+
 /// The logarithm of the sum of exponentials, which may be too large for the type.
 fn logaddexp(one: f64, other: f64) -> f64 {
     // Of equal infinities the difference is no number.
@@ -65,7 +74,7 @@ real! {
     Cbrt libm::cbrtf, Exp libm::expf, Exp2 libm::exp2f, Expm1 libm::expm1f,
     Log libm::logf, Log2 libm::log2f, Log10 libm::log10f, Log1p libm::log1pf,
     Sin libm::sinf, Cos libm::cosf, Tan libm::tanf, Arcsin libm::asinf, Arccos libm::acosf, Arctan libm::atanf,
-    Sinh libm::sinhf, Cosh libm::coshf, Tanh libm::tanhf, Arcsinh libm::asinhf, Arccosh libm::acoshf,
+    Sinh libm::sinhf, Cosh libm::coshf, Tanh libm::tanhf, Arcsinh libm::asinhf, Arccosh arccosh_single,
     Arctanh libm::atanhf,
 }
 
@@ -74,6 +83,6 @@ real! {
     Cbrt libm::cbrt, Exp libm::exp, Exp2 libm::exp2, Expm1 libm::expm1,
     Log libm::log, Log2 libm::log2, Log10 libm::log10, Log1p libm::log1p,
     Sin libm::sin, Cos libm::cos, Tan libm::tan, Arcsin libm::asin, Arccos libm::acos, Arctan libm::atan,
-    Sinh libm::sinh, Cosh libm::cosh, Tanh libm::tanh, Arcsinh libm::asinh, Arccosh libm::acosh,
+    Sinh libm::sinh, Cosh libm::cosh, Tanh libm::tanh, Arcsinh libm::asinh, Arccosh arccosh,
     Arctanh libm::atanh,
 }
