@@ -4,8 +4,9 @@ use crate::array::Array;
 use crate::base::error::{ErrorKind, Result};
 use crate::compute::expr::Lazy;
 use crate::compute::held_boxes;
+use crate::compute::pass_planner::Limits;
 use crate::compute::plan::{Plan, Recorded};
-use crate::compute::planner::{self, Limits};
+use crate::compute::planner;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::ways;
 

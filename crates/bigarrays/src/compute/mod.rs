@@ -85,6 +85,7 @@ mod parse;
 mod partials;
 mod parts;
 mod pass;
+mod pass_planner;
 mod pencils;
 mod plan;
 mod plan_file;

@@ -14,9 +14,9 @@ use crate::compute::digest::Digest;
 use crate::compute::expr::Lazy;
 use crate::compute::ledger::{Ledger, folder_of, write_whole};
 use crate::compute::parts::{Execution, Step, steps};
+use crate::compute::pass_planner::Limits;
 use crate::compute::plan::{Plan, Recorded};
 use crate::compute::planned_arrays::{Inputs, absolute, described, no_plan, not_utf8, opened, read_roots};
-use crate::compute::planner;
 use crate::compute::restored::FindFunction;
 use crate::compute::resume::Resumed;
 use crate::compute::run::{ComputeOptions, expect_targets, of_box};
@@ -380,7 +380,7 @@ fn planned(
     options: &ComputeOptions<'_>,
     recorded: Option<&Recorded>,
 ) -> Result<(Vec<Stage>, Plan)> {
-    let limits = planner::Limits {
+    let limits = Limits {
         has_scratch: true,
         is_resumable: true,
         ..ComputeOptions { scratch: None, ..*options }.limits()?
