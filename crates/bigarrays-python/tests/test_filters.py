@@ -207,3 +207,11 @@ def test_ctrl_c_is_heard_within_a_block() -> None:
             work.sum().compute()
         timer.join()
         assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize(
+    "options", [{"sigma": 1e10}, {"sigma": 1e300}, {"sigma": 1.0, "truncate": 1e12}, {"sigma": 1.0, "radius": 2**40}]
+)
+def test_gaussians_that_end_too_far_away_are_refused(options: Any) -> None:
+    with pytest.raises(ba.InvalidArgumentError, match="elements from its middle; at most it is"):
+        ba.lazy(np.ones((6, 8))).gaussian_filter(**options)

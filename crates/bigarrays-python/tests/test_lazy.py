@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import signal
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
@@ -789,3 +790,33 @@ def test_comparisons_of_whole_numbers_of_all_types_are_exact(signed: str) -> Non
 def test_powers_of_uint64_and_signed_exponents_are_real(signed: str) -> None:
     base, exponent = np.array([1, 2, 3], "uint64"), np.array([2, -1, 2], signed)
     same(cast(Any, np.power(ba.lazy(base), ba.lazy(exponent))).compute(), np.power(base, exponent))
+
+
+class Chunked:
+    """Ones, which are read chunk by chunk; `at` is called with how many times they were read."""
+
+    def __init__(self, at: Callable[[int], None]) -> None:
+        self.shape, self.dtype, self.chunks = (100_000_000,), np.dtype("uint8"), (100_000,)
+        self.at, self.count = at, 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self.count += 1
+        self.at(self.count)
+        part = key[0] if isinstance(key, tuple) else key
+        return np.ones(len(range(*part.indices(self.shape[0]))), self.dtype)
+
+
+def test_long_reductions_hear_ctrl_c_and_tell_how_far_they_are() -> None:
+    def interrupt(count: int) -> None:
+        if count == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    memory = 1 << 20
+    whole = Chunked(lambda _: None)
+    told: list[int] = []
+    assert int(ba.lazy(whole).sum().compute(memory=memory, progress=lambda done, _: told.append(done))) == 100_000_000
+    assert whole.count > 100 and len(told) > 100 and told[-1] == max(told)
+    stopped = Chunked(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ba.lazy(stopped).sum().compute(memory=memory)
+    assert stopped.count < 50

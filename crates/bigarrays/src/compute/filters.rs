@@ -23,10 +23,33 @@ pub struct Gaussian {
     pub radius: Option<u64>,
 }
 
+/// At how many elements from its middle a Gaussian ends at most: its weights are in memory.
+const MOST_RADIUS: u64 = 1 << 22;
+
 impl Gaussian {
+    /// At how many elements from its middle it ends.
+    fn radius(self) -> u64 {
+        self.radius.unwrap_or((4.0 * self.sigma + 0.5) as u64)
+    }
+
+    /// # Errors
+    /// `InvalidArgument` for a deviation that is none, or ends too far away.
+    fn expect_valid(self) -> Result<()> {
+        if !self.sigma.is_finite() || self.sigma < 0.0 {
+            return Err(Error::invalid(format!("sigma is {}", self.sigma)));
+        }
+        match self.radius() {
+            0..=MOST_RADIUS => Ok(()),
+            radius => Err(Error::invalid(format!(
+                "a Gaussian of sigma {} that ends {radius} elements from its middle; at most it is {MOST_RADIUS}",
+                self.sigma
+            ))),
+        }
+    }
+
     /// Its weights, which add up to 1, or those of its derivative, in the order of a correlation.
     fn weights(self) -> Vec<f64> {
-        let radius = self.radius.unwrap_or((4.0 * self.sigma + 0.5) as u64) as i64;
+        let radius = self.radius() as i64;
         let square = self.sigma * self.sigma;
         let values = || (-radius..=radius).map(|at| at as f64);
         let plain: Vec<f64> = values().map(|at| (-0.5 / square * at * at).exp()).collect();
@@ -118,7 +141,7 @@ impl Lazy {
     /// The elements smoothed by a Gaussian along each axis, or a derivative of that.
     ///
     /// # Errors
-    /// `InvalidArgument` for other numbers of Gaussians than axes.
+    /// `InvalidArgument` for other numbers of Gaussians than axes, and Gaussians that end more than 4,194,304 elements from their middle.
     pub fn gaussian_filter(&self, gaussians: &[Gaussian], around: &Around) -> Result<Self> {
         let name = "gaussian_filter";
         let during = |error: Error| error.during(name);
@@ -126,9 +149,7 @@ impl Lazy {
         expect_each(gaussians.len(), around, "sigmas").map_err(during)?;
         let mut made = self.with_fractions()?;
         for (number, (&axis, gaussian)) in around.axes.iter().zip(gaussians).enumerate() {
-            if !gaussian.sigma.is_finite() || gaussian.sigma < 0.0 {
-                return Err(during(Error::invalid(format!("sigma is {}", gaussian.sigma))));
-            }
+            gaussian.expect_valid().map_err(during)?;
             if gaussian.sigma > 1e-15 {
                 made = made.correlated(name, axis, &gaussian.weights(), &around.along(number))?;
             }

@@ -25,7 +25,8 @@ use crate::compute::slots::Allowance;
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
 use crate::compute::tasks::{Numbers, Part, Work};
-use crate::run::runner::Runner;
+use crate::run::interrupt::check_interrupt;
+use crate::run::runner::{Advance, Runner};
 
 /// How many tasks, and how many blocks, each box of the results has that have anything to fold.
 type OfBoxes = BTreeMap<u64, (u64, u64)>;
@@ -200,14 +201,14 @@ impl<'a> Reducing<'a> {
         let merges = part.is_some_and(|part| part.work == Work::Merge);
         let known = if to_merge { self.done(runner, sinks, &tasks, merges)? } else { RoaringTreemap::new() };
         let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
-        runner.run(tasks.len(), &|at| {
+        runner.run_long(tasks.len(), &|at, advance| {
             let (kept, task) = (tasks.get(at) / of_box, tasks.get(at) % of_box);
             if known.contains(kept) {
-                return if task == 0 { self.bytes_of_box(kept) } else { Ok(0) };
+                return if task == 0 { self.bytes_of_box(kept).map(advance) } else { Ok(()) };
             }
-            let (partial, bytes) = self.partial(kept, task, !merges)?;
+            let partial = self.partial(kept, task, !merges, advance)?;
             if !to_merge {
-                return Ok(bytes);
+                return Ok(());
             }
             let (wanted, blocks) = match &of_kept {
                 Some(of_kept) => of_kept.get(&kept).copied().unwrap_or_default(),
@@ -228,7 +229,7 @@ impl<'a> Reducing<'a> {
                 let placed = self.stage.placed(&part)?;
                 self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &placed))?;
             }
-            Ok(bytes)
+            Ok(())
         })
     }
 
@@ -237,12 +238,11 @@ impl<'a> Reducing<'a> {
         self.boxes.tasks > 1 || record.is_held
     }
 
-    /// What a task has folded, now or earlier, and how many bytes of elements it is of.
-    fn partial(&self, kept: u64, task: u64, may_fold: bool) -> Result<(Partial, u64)> {
+    /// What a task has folded, now or earlier; tells of how many bytes of elements it is.
+    fn partial(&self, kept: u64, task: u64, may_fold: bool, advance: &Advance<'_>) -> Result<Partial> {
         let part = self.boxes.kept.get(kept)?;
         let Some(record) = self.record else {
-            let (segments, bytes) = self.fold(&self.compiled, &part, task)?;
-            return Ok((Partial { from: None, segments }, bytes));
+            return Ok(Partial { from: None, segments: self.fold(&self.compiled, &part, task, advance)? });
         };
         let number = kept * self.boxes.tasks + task;
         let keeps = self.keeps_partials(record);
@@ -256,7 +256,10 @@ impl<'a> Reducing<'a> {
                 )
             };
             match found {
-                Some(found) if is_current(&found)? => return Ok((found, self.bytes_of(&part, task)?)),
+                Some(found) if is_current(&found)? => {
+                    advance(self.bytes_of(&part, task)?);
+                    return Ok(found);
+                }
                 None if !may_fold => {
                     let reason = format!("task {number} of what is merged has not been run");
                     return Err(Error::invalid(reason).during("merging partial results"));
@@ -266,12 +269,12 @@ impl<'a> Reducing<'a> {
             }
         }
         let watched = Watched::new(&self.compiled);
-        let (segments, bytes) = self.fold(&watched.compiled, &part, task)?;
+        let segments = self.fold(&watched.compiled, &part, task, advance)?;
         let partial = Partial { from: record.from(&watched), segments };
         if keeps {
             record.partials.keep(number, &partial)?;
         }
-        Ok((partial, bytes))
+        Ok(partial)
     }
 
     /// Bytes of the elements that a task folds.
@@ -379,19 +382,19 @@ impl<'a> Reducing<'a> {
         })
     }
 
-    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
-    /// how many bytes of elements they are of.
-    fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64) -> Result<(Segments, u64)> {
+    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and tells of how
+    /// many bytes of elements each block is.
+    fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64, advance: &Advance<'_>) -> Result<Segments> {
         let segments = &self.folding.segments[0];
         let (run, behind) = self.boxes.places(task);
-        let (mut partials, mut bytes, by) = (Segments::new(), 0, self.by(kept));
+        let (mut partials, by) = (Segments::new(), self.by(kept));
         let cells = kept.checked_len()? as usize;
         let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
         for part in self.parts(kept, task) {
+            check_interrupt()?;
             let part = part?;
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
             let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
-            bytes += part.checked_len()?.saturating_mul(self.pass.item);
             let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])
@@ -413,7 +416,8 @@ impl<'a> Reducing<'a> {
                     segment += 1;
                 }
             }
+            advance(part.checked_len()?.saturating_mul(self.pass.item));
         }
-        Ok((partials, bytes))
+        Ok(partials)
     }
 }

@@ -24,6 +24,9 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// Told of bytes that were dealt with.
+pub(crate) type Advance<'a> = dyn Fn(u64) + 'a;
+
 /// What a run may use and whom it tells.
 pub(crate) struct Runner<'a> {
     /// Most tasks under way at once.
@@ -43,7 +46,25 @@ impl Runner<'_> {
     /// # Errors
     /// The first error of a task, or `Cancelled`.
     pub(crate) fn run(&self, tasks: usize, task: &(dyn Fn(usize) -> Result<u64> + Sync)) -> Result<()> {
+        self.run_long(tasks, &|number, advance| task(number).map(advance))
+    }
+
+    /// Runs tasks that may take long: each tells what it has dealt with as it goes on.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn run_long(
+        &self,
+        tasks: usize,
+        task: &(dyn Fn(usize, &Advance<'_>) -> Result<()> + Sync),
+    ) -> Result<()> {
         let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let advance = |bytes: u64| {
+            let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            if let Some(progress) = self.progress {
+                progress(Progress { done, total: self.total });
+            }
+        };
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         let failed = AtomicBool::new(false);
         let fail = |error| {
@@ -57,14 +78,8 @@ impl Runner<'_> {
                 if number >= tasks {
                     return;
                 }
-                match check_interrupt().and_then(|()| task(number)) {
-                    Err(error) => return fail(error),
-                    Ok(bytes) => {
-                        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                        if let Some(progress) = self.progress {
-                            progress(Progress { done, total: self.total });
-                        }
-                    }
+                if let Err(error) = check_interrupt().and_then(|()| task(number, &advance)) {
+                    return fail(error);
                 }
             }
         };
