@@ -379,6 +379,20 @@ impl<'a> Reducing<'a> {
         })
     }
 
+    /// The boxes that a task reads, those of what is in memory within its chunks, and whether any of their elements is stored.
+    fn pieces(&self, compiled: &Compiled, kept: &Domain, task: u64) -> Result<Vec<(Domain, bool)>> {
+        let (axis, mut all) = (self.folding.axes[0], Vec::new());
+        // Rows are folded as wholes.
+        let is_row = axis + 1 == self.stage.domain.ndim();
+        for part in self.parts(kept, task) {
+            let part = part?;
+            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
+            let pieces = if is_row || !has_any { vec![part] } else { compiled.pieces(&part, axis)? };
+            all.extend(pieces.into_iter().map(|piece| (piece, has_any)));
+        }
+        Ok(all)
+    }
+
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and
     /// how many bytes of elements they are of.
     fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64) -> Result<(Segments, u64)> {
@@ -387,10 +401,8 @@ impl<'a> Reducing<'a> {
         let (mut partials, mut bytes, by) = (Segments::new(), 0, self.by(kept));
         let cells = kept.checked_len()? as usize;
         let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
-        for part in self.parts(kept, task) {
-            let part = part?;
+        for (part, has_any) in self.pieces(compiled, kept, task)? {
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
-            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
             bytes += part.checked_len()?.saturating_mul(self.pass.item);
             let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
