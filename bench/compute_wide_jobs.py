@@ -10,7 +10,7 @@ from typing import Any
 
 import bigarrays
 import numpy as np
-from compute_jobs import CHUNK, PENCILS, Job, beside, copy_by_read_and_write, new, opened, rechunk, slabs, without_this_folder, xarray_of
+from compute_jobs import CHUNK, PENCILS, Job, aside, beside, copy_by_read_and_write, new, opened, rechunk, slabs, without_this_folder, xarray_of
 
 #: Times of a cycle, such as months of years.
 CYCLE = 12
@@ -72,9 +72,23 @@ def hourly(a: Array) -> Array:
     return bigarrays.open(place)
 
 
+def cast(a: Array, dtype: str) -> Array:
+    """A third of the cube in another type, with elements that use most of its bits."""
+    place = beside(Path(a.url), dtype)
+    if not place.exists():
+        shape, rng = (max(a.shape[0] // 3, 1), *a.shape[1:]), np.random.default_rng(6)
+        made = bigarrays.create(place, like=a, shape=shape, dtype=dtype)
+        for first in range(0, shape[0], CHUNK[0]):
+            values = a[first : min(first + CHUNK[0], shape[0])].astype("float64")
+            values += rng.random(values.shape) / 64
+            made[first : first + len(values)] = (values * (1 << 20)).astype(dtype) if dtype[0] == "i" else values.astype(dtype)
+    return bigarrays.open(place)
+
+
 def prepare(a: Array) -> None:
     """Makes what jobs need beside the cube."""
     kept_zones(a), volume(a), hourly(a)
+    [cast(a, dtype) for dtype in ("float32", "int32", "float64")]
 
 
 # Floors: what is read and written, once.
@@ -83,6 +97,13 @@ def prepare(a: Array) -> None:
 def read(a: Array, b: Array, out: Path, memory: int | None) -> None:
     for first in slabs(a):
         a[first : first + CHUNK[0]]
+
+
+def read_of(dtype: str) -> Job:
+    def work(a: Array, b: Array, out: Path, memory: int | None) -> None:
+        read(cast(a, dtype), b, out, memory)
+
+    return work
 
 
 def copy_of(which: Callable[[Array], Array]) -> Job:
@@ -95,6 +116,30 @@ def copy_of(which: Callable[[Array], Array]) -> Job:
             target[slab] = of[slab]
 
     return work
+
+
+def anomaly_floor(a: Array, b: Array, out: Path, memory: int | None) -> None:
+    """Reads the cube once and writes the result once, whose elements are not as easy to encode as those of the cube."""
+    labels, target = months(a), new(out, a)
+    with aside():
+        means = means_by_hand(a, labels)
+    for first in slabs(a):
+        slab = slice(first, first + CHUNK[0])
+        values = a[slab]
+        with aside():
+            values = values - means[labels[slab]]
+        target[slab] = values
+
+
+def rolling_floor(a: Array, b: Array, out: Path, memory: int | None) -> None:
+    """The same of moving means."""
+    target, half = new(out, a), ROLLING // 2
+    for first in slabs(a):
+        end = min(first + CHUNK[0], a.shape[0])
+        values = a[first:end]
+        with aside():
+            values = moving_means_by_hand(a, first, end, half)
+        target[first:end] = values
 
 
 # This library.
@@ -113,6 +158,25 @@ def rolling(a: Array, b: Array, out: Path, memory: int | None) -> None:
 
 def median(a: Array, b: Array, out: Path, memory: int | None) -> Any:
     return a.lazy.median(axis=0).compute(memory=memory)
+
+
+def median_of_all(dtype: str) -> Job:
+    """In a budget that does not hold half of them."""
+
+    def work(a: Array, b: Array, out: Path, memory: int | None) -> Any:
+        of = cast(a, dtype)
+        return of.lazy.median().compute(memory=min(memory or of.nbytes, of.nbytes // 2))
+
+    return work
+
+
+def median_of_months(dtype: str) -> Job:
+    def work(a: Array, b: Array, out: Path, memory: int | None) -> Any:
+        of = cast(a, dtype)
+        by_month = of.lazy.groupby(months(of), axis=0)
+        return by_month.median(axis=(1, 2)).compute(memory=min(memory or of.nbytes, of.nbytes // 2))
+
+    return work
 
 
 def filtered(a: Array, b: Array, out: Path, memory: int | None) -> None:
@@ -147,13 +211,17 @@ def climatology(a: Array, b: Array, out: Path, memory: int | None) -> None:
 # NumPy and SciPy by hand.
 
 
-def anomaly_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> None:
-    labels, target = months(a), new(out, a)
+def means_by_hand(a: Array, labels: Any) -> Any:
     sums = np.zeros((CYCLE, *a.shape[1:]))
     for first in slabs(a):
         for one, month in zip(a[first : first + CHUNK[0]], labels[first : first + CHUNK[0]], strict=True):
             sums[month] += one
-    means = (sums / np.bincount(labels)[:, None, None]).astype("float32")
+    return (sums / np.bincount(labels)[:, None, None]).astype("float32")
+
+
+def anomaly_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> None:
+    labels, target = months(a), new(out, a)
+    means = means_by_hand(a, labels)
     for first in slabs(a):
         slab = slice(first, first + CHUNK[0])
         target[slab] = a[slab] - means[labels[slab]]
@@ -168,13 +236,17 @@ def moving_mean(block: Any) -> Any:
     return (total / ROLLING).astype(block.dtype)
 
 
+def moving_means_by_hand(a: Array, first: int, end: int, half: int) -> Any:
+    low, high = max(first - half, 0), min(end + half, a.shape[0])
+    pad = [(low - first + half, end + half - high), (0, 0), (0, 0)]
+    return moving_mean(np.pad(a[low:high], pad, mode="edge"))
+
+
 def rolling_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> None:
     target, half = new(out, a), ROLLING // 2
     for first in slabs(a):
         end = min(first + CHUNK[0], a.shape[0])
-        low, high = max(first - half, 0), min(end + half, a.shape[0])
-        pad = [(low - first + half, end + half - high), (0, 0), (0, 0)]
-        target[first:end] = moving_mean(np.pad(a[low:high], pad, mode="edge"))
+        target[first:end] = moving_means_by_hand(a, first, end, half)
 
 
 def median_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> Any:
@@ -184,6 +256,22 @@ def median_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> Any:
             part = slice(y, y + CHUNK[1]), slice(x, x + CHUNK[2])
             found[part] = np.median(a[:, part[0], part[1]], axis=0, overwrite_input=True)
     return found
+
+
+def median_of_all_by_hand(dtype: str) -> Job:
+    def work(a: Array, b: Array, out: Path, memory: int | None) -> Any:
+        return np.median(cast(a, dtype)[...], overwrite_input=True)
+
+    return work
+
+
+def median_of_months_by_hand(dtype: str) -> Job:
+    def work(a: Array, b: Array, out: Path, memory: int | None) -> Any:
+        of = cast(a, dtype)
+        whole, labels = of[...], months(of)
+        return np.stack([np.median(whole[labels == month]) for month in range(CYCLE)])
+
+    return work
 
 
 def filtered_by_hand(a: Array, b: Array, out: Path, memory: int | None) -> None:
@@ -319,13 +407,13 @@ def zonal_by_xarray(a: Array, b: Array, out: Path, memory: int | None) -> Any:
 
 WIDE: dict[str, dict[str, Job]] = {
     "monthly anomaly": {
-        "floor": copy_by_read_and_write,
+        "floor": anomaly_floor,
         "bigarrays": anomaly,
         "numpy": anomaly_by_hand,
         "flox": anomaly_by_xarray,
     },
     "rolling 7": {
-        "floor": copy_by_read_and_write,
+        "floor": rolling_floor,
         "bigarrays": rolling,
         "numpy": rolling_by_hand,
         "dask": rolling_by_dask,
@@ -337,6 +425,19 @@ WIDE: dict[str, dict[str, Job]] = {
         "numpy": median_by_hand,
         "dask": median_by_dask,
         "xarray": median_by_xarray,
+    },
+    **{
+        f"median of all {dtype}": {
+            "floor": read_of(dtype),
+            "bigarrays": median_of_all(dtype),
+            "numpy": median_of_all_by_hand(dtype),
+        }
+        for dtype in ("float32", "int32", "float64")
+    },
+    "medians of months, float32": {
+        "floor": read_of("float32"),
+        "bigarrays": median_of_months("float32"),
+        "numpy": median_of_months_by_hand("float32"),
     },
     "3×3×3 median of u8": {
         "floor": copy_of(volume),

@@ -116,6 +116,54 @@ def test_rounds_go_over_some_axes_and_pass_nans_over(dtype: str) -> None:
     same(x[3:5].nanmedian(axis=(1, 2)).compute(memory=memory), of_numpy.astype(dtype if dtype[0] == "f" else "float64"))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64", "uint8", "int16", "float16"])
+def test_quantiles_of_groups_that_do_not_fit_are_found_in_rounds(dtype: str) -> None:
+    values = of_many_values(dtype, (240, 40, 65) if np.dtype(dtype).itemsize < 4 else (120, 40, 65))
+    if dtype == "float32":
+        values[5, :, 3] = np.nan
+    labels = np.random.default_rng(6).integers(-1, 5, values.shape).astype("int8")
+    x = stored(values, [10, 20, 65], [3, -5, 0]).lazy
+    by = x.groupby(stored(labels, [10, 20, 65], [3, -5, 0]).lazy, axis=(0, 1, 2), expected=5)
+    memory = 1 << 20
+    for method, of in (("linear", by.quantile), ("nearest", by.nanquantile)):
+        asked = of([0.0, 0.1, 0.77, 1.0], method=method)
+        plan = asked.explain(format="dict", memory=memory)
+        said = " ".join(plan["notes"])
+        assert "passes read the input" in said or "each group has each value" in said
+        assert plan["peak_memory"] <= memory
+        same(asked.compute(memory=memory), asked.compute())
+    same(asked.compute(memory=memory * 5 // 4), asked.compute())
+    lowest = by.quantile([0.2, 0.9], method="inverted_cdf").compute(memory=memory)
+    of_groups = [np.quantile(values[labels == group], [0.2, 0.9], method="inverted_cdf") for group in range(5)]
+    same(lowest, np.stack(of_groups, axis=-1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_rounds_of_groups_keep_axes_and_know_groups_without_elements(dtype: str) -> None:
+    values = of_many_values(dtype, (3, 500, 300))
+    zones = np.random.default_rng(7).integers(0, 3, (500, 300)) * 2
+    if dtype == "float32":
+        values[1][zones == 2] = np.nan
+        values[2][7] = np.nan
+    x = stored(values, [3, 20, 50], [3, -5, 0]).lazy
+    by = x.groupby(zones, axis=(1, 2), expected=6)
+    # One place alone does not fit.
+    memory = 3 << 20
+    if dtype == "int32":
+        with pytest.raises(ValueError, match="group 1, which has no elements"):
+            by.quantile([0.5], method="lower").compute(memory=memory)
+    for of in (by.quantile, by.nanquantile):
+        asked = of([0.25, 0.5])
+        assert "passes read the input" in notes(asked, memory=memory)
+        same(asked.compute(memory=memory), asked.compute())
+        assert np.isnan(asked.compute(memory=memory)[:, :, [1, 3, 5]]).all()
+    filled = x.groupby(zones, axis=(1, 2), expected=6, fill=7)
+    same(filled.nanmedian().compute(memory=memory), filled.nanmedian().compute())
+    assert (filled.nanmedian().compute(memory=memory)[:, [1, 3, 5]] == 7).all()
+    last = filled.quantile([0.3], method="higher")[0, 4:]
+    same(last.compute(memory=memory), last.compute())
+
+
 def test_rounds_say_how_often_they_read_and_are_the_same_for_all_threads(tmp_path: Path) -> None:
     values = of_many_values("float32", (200, 40, 130))
     array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 20, 65), format="zarr3")

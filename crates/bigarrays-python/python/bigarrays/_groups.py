@@ -130,7 +130,7 @@ class GroupBy:
         return self._made("last", axis)
 
     def median(self, axis: AxisOf | None = None) -> Lazy:
-        """The median of each group, exact; see `Lazy.median`."""
+        """The median of each group, exact; see `Lazy.median`. Of groups that do not fit into memory, bits of the elements are counted in rounds."""
         return self._made("median", axis)
 
     def quantile(self, q: float | Sequence[float], axis: AxisOf | None = None, *, method: str = "linear") -> Lazy:

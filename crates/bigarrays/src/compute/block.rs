@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::array::Lent;
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::error::Result;
@@ -11,7 +12,7 @@ use crate::compute::kernels::{Cells, Others, Places};
 use crate::compute::memory::Memory;
 use crate::compute::program::{Elements, Machine, Program, TILE};
 use crate::compute::reduction::Method;
-use crate::compute::rows::{Rows, strides};
+use crate::compute::rows::{Rows, repeated, strides};
 use crate::compute::slots::{Allowance, Slots};
 
 /// The elements of the inputs that a block needs.
@@ -21,11 +22,18 @@ pub(super) struct Block {
     inputs: Vec<Read>,
 }
 
-/// The elements of an input, dense.
+/// The elements of an input.
 pub(super) struct Read {
-    pub(super) elements: Memory,
-    pub(super) shape: Dims<usize>,
-    pub(super) item: usize,
+    elements: Source,
+    shape: Dims<usize>,
+    item: usize,
+}
+
+/// Where the elements of an input are.
+enum Source {
+    /// Dense in the order of the block.
+    Own(Memory),
+    Lent(Lent),
 }
 
 /// How a block is folded.
@@ -197,9 +205,31 @@ fn part<'a>(words: &'a mut [u64], range: &Range<usize>) -> &'a mut [u64] {
 }
 
 impl Read {
+    /// Elements that are dense in the order of the block.
+    pub(super) fn dense(elements: Memory, shape: Dims<usize>, item: usize) -> Self {
+        Self { elements: Source::Own(elements), shape, item }
+    }
+
+    /// Elements that are used where they are.
+    pub(super) fn lent(elements: Lent, shape: Dims<usize>, item: usize) -> Self {
+        Self { elements: Source::Lent(elements), shape, item }
+    }
+
     /// The elements from the one at `at` on, `step` apart.
     fn from(&self, at: usize, step: usize) -> Elements<'_> {
-        Elements { bytes: &self.elements.bytes()[at * self.item..], step }
+        let bytes = match &self.elements {
+            Source::Own(memory) => memory.bytes(),
+            Source::Lent(lent) => lent.bytes(),
+        };
+        Elements { bytes: &bytes[at * self.item..], step }
+    }
+
+    /// Distances between neighbours in a block.
+    fn strides(&self, block: &[usize], order: Order) -> Dims<usize> {
+        match &self.elements {
+            Source::Own(_) => strides(&self.shape, block, order),
+            Source::Lent(lent) => repeated(lent.strides(), &self.shape, block),
+        }
     }
 }
 
@@ -210,7 +240,7 @@ impl Block {
 
     /// Distances between neighbours in each input.
     fn strides(&self) -> Vec<Dims<usize>> {
-        self.inputs.iter().map(|input| strides(&input.shape, &self.shape, self.order)).collect()
+        self.inputs.iter().map(|input| input.strides(&self.shape, self.order)).collect()
     }
 
     /// Computes the elements of the block for each result, of so many bytes each, dense in its order.

@@ -1,23 +1,24 @@
 //! Running boxes of a result: each reads its inputs once, and holds them while all passes go over them.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::array::Array;
-use crate::base::buffer::{Order, View, ViewMut, byte_len, try_first_bytes, with_scratch};
-use crate::base::dims::Dims;
+use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
 use crate::base::domain::Domain;
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::sync::MutexExt;
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held_boxes::{Replacing, array_of, cut, empty, inputs, named};
+use crate::compute::held_boxes::{Replacing, array_of, cut, empty_in, inputs, named};
 use crate::compute::ledger::Noting;
+use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
 use crate::compute::plan::HeldBoxes;
 use crate::run::interrupt::check_interrupt;
 use crate::run::pool::threads;
 use crate::run::runner::{FAR, Progress, Runner};
-use crate::store::{NEAR, Store};
+use crate::store::{MemoryStore, NEAR, Store};
 
 /// A result that is made in boxes.
 pub(super) struct Boxed<'a> {
@@ -44,13 +45,13 @@ impl Boxed<'_> {
         let bytes = |domain: &Domain| {
             domain.shape().iter().fold(self.root.dtype().size() as u64, |all, &one| all.saturating_mul(one))
         };
-        let (mut done, total) = (0u64, bytes(self.root.domain()));
+        let (mut done, total, slots) = (0u64, bytes(self.root.domain()), Slots::default());
         for number in numbers.start..numbers.end.min(self.len()) {
             // A box that is begun after a stop would be done in vain.
             check_interrupt()?;
             let part = &self.boxes.boxes[number as usize];
             if !self.is_done(number, part)? {
-                self.make(number, part)?;
+                self.make(number, part, &slots)?;
             }
             done = done.saturating_add(bytes(part));
             progress(Progress { done, total });
@@ -93,16 +94,21 @@ impl Boxed<'_> {
         Ok(is_so)
     }
 
-    fn make(&self, number: u64, part: &Domain) -> Result<()> {
+    fn make(&self, number: u64, part: &Domain, slots: &Slots) -> Result<()> {
         let own = cut(self.root, part)?;
         let inputs = inputs(&own);
         // Who notes nothing asks for no versions.
         let watched = self.noting.as_ref().map(|_| Watched::new(&inputs, Reads::over));
         let through = watched.as_ref().map_or(&inputs, |watched| &watched.inputs);
-        let held = through.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let stores: Vec<MemoryStore> = through.iter().map(|_| MemoryStore::new()).collect();
+        let held = through.iter().zip(&stores).map(|(input, store)| slots.read(input, store));
+        let held = held.collect::<Result<Vec<_>>>()?;
         let from = watched.as_ref().and_then(Watched::digest);
         let own = Replacing { inputs: &inputs, held: &held }.lazy(&own)?;
+        drop(held);
         (self.compute)(&own, &self.target.cut(part)?)?;
+        drop(own);
+        stores.iter().for_each(|store| slots.give(store.take_all()));
         match (&self.noting, from) {
             (Some(noting), Some(from)) => {
                 noting.note(number, Made { from, to: Digest::of_versions(self.target, part)? })
@@ -156,39 +162,70 @@ impl Watched {
     }
 }
 
-/// An input in memory.
-fn read(input: &Lazy) -> Result<Lazy> {
-    let Some(array) = array_of(input) else { return Ok(input.clone()) };
-    let held = empty(input, array)?;
-    each_chunk(array, &held, &|part, view| held.write_from(part, view))?;
-    named(input, &held)
+/// Memory of chunks, which a box leaves for the next one: fresh pages cost as much as decoding to them.
+#[derive(Default)]
+struct Slots(Mutex<Vec<Arc<[u8]>>>);
+
+impl Slots {
+    /// So many bytes, stale.
+    fn take(&self, length: usize) -> Arc<[u8]> {
+        let mut kept = self.0.locked();
+        if let Some(at) = kept.iter().position(|slot| slot.len() == length) {
+            return kept.swap_remove(at);
+        }
+        // What is kept and what is taken are together no more than a box.
+        kept.clear();
+        drop(kept);
+        std::iter::repeat_n(0, length).collect()
+    }
+
+    fn give(&self, slots: Vec<Arc<[u8]>>) {
+        self.0.locked().extend(slots);
+    }
+
+    /// An input in memory, in a store.
+    fn read(&self, input: &Lazy, store: &MemoryStore) -> Result<Lazy> {
+        let Some(array) = array_of(input) else { return Ok(input.clone()) };
+        let held = empty_in(store.clone(), input, array)?;
+        let item = array.dtype().size();
+        each_chunk(array, &held, &|index, part| {
+            let shape = lengths(part)?;
+            let mut slot = self.take(byte_len(&shape, item)?);
+            let shared = || Error::invalid("memory that somebody else has");
+            let bytes = Arc::get_mut(&mut slot).ok_or_else(shared)?;
+            array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
+            store.put(&held.layout().chunk_key(index), slot)
+        })?;
+        named(input, &held)
+    }
 }
 
 /// Reads what an input would read, and leaves it.
 fn look_up(array: &Array) -> Result<()> {
-    let held = empty(&Lazy::of(array)?, array)?;
-    each_chunk(array, &held, &|_, _| Ok(()))
+    let (held, item) = (empty_in(MemoryStore::new(), &Lazy::of(array)?, array)?, array.dtype().size());
+    each_chunk(array, &held, &|_, part| {
+        let shape = lengths(part)?;
+        with_scratch(|buffer| {
+            let bytes = try_first_bytes(buffer, byte_len(&shape, item)?)?;
+            array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)
+        })
+    })
 }
 
-/// Reads an array in chunks of another one, on all threads.
+/// Does `work` for each chunk of an array in memory that is of another one, and the box that it has, on all threads.
 fn each_chunk(
     array: &Array,
     held: &Array,
-    work: &(dyn Fn(&Domain, View<'_>) -> Result<()> + Sync),
+    work: &(dyn Fn(&[u64], &Domain) -> Result<()> + Sync),
 ) -> Result<()> {
-    let (grid, item, domain) = (&held.layout().grid, array.dtype().size(), array.domain());
+    let (grid, domain) = (&held.layout().grid, array.domain());
     let chunks = grid.project(domain);
     let is_near = array.store().request_cost() <= NEAR;
     let in_flight = if is_near { threads() } else { FAR.max(threads() as u64) as usize };
     let runner = Runner { in_flight, total: chunks.len() as u64, is_near, progress: None };
     runner.run(chunks.len(), &|number| {
-        let part = grid.chunk_domain(&chunks.get(number).index).intersect(domain);
-        let shape: Dims<usize> = part.shape().iter().map(|&length| length as usize).collect();
-        with_scratch(|buffer| {
-            let bytes = try_first_bytes(buffer, byte_len(&shape, item)?)?;
-            array.read_into(&part, ViewMut::dense(bytes, &shape, item, Order::C)?)?;
-            work(&part, View::dense(bytes, &shape, item, Order::C)?)
-        })?;
+        let index = chunks.get(number).index;
+        work(&index, &grid.chunk_domain(&index).intersect(domain))?;
         Ok(1)
     })
 }

@@ -38,7 +38,7 @@ impl Lazy {
         let (Some((least, bins)), [at, ..]) = (values(self.dtype()), axes) else { return Ok(None) };
         let numbers = self.converted(DataType::I64)?;
         let numbers = if least < 0 { (&numbers - least)? } else { numbers };
-        let counts = numbers.counted(axes, bins, false, None)?;
+        let counts = numbers.counted(axes, &[bins], false, None)?;
         let mut loops = vec![0..asked.len() as i64];
         loops.extend(counts.domain().ranges().enumerate().filter(|own| own.0 != *at).map(|own| own.1));
         let each: Vec<Bound> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();

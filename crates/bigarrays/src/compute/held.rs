@@ -31,11 +31,24 @@ pub(crate) fn is_in_memory(array: &Array) -> bool {
 /// # Errors
 /// `InvalidArgument` for chunks that do not fit.
 pub(crate) fn placeholder(domain: &Domain, dtype: DataType, chunk: &[u64]) -> Result<Array> {
+    placeholder_in(MemoryStore::new(), domain, dtype, chunk)
+}
+
+/// The same, whose chunks are put into a store.
+///
+/// # Errors
+/// As [`placeholder`].
+pub(crate) fn placeholder_in(
+    store: MemoryStore,
+    domain: &Domain,
+    dtype: DataType,
+    chunk: &[u64],
+) -> Result<Array> {
     let axis_names = (0..domain.ndim()).map(|axis| format!("dim_{axis}")).collect();
     let new = NewArray { dtype, domain: domain.clone(), axis_names, resolution: None };
     let layout = numbered_layout(new, chunk, Order::C, cfg!(target_endian = "big"))?;
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    Ok(Array::from_opened(Opened::new(PLACEHOLDER, layout, store), PLACEHOLDER, ArrayOptions::default()))
+    let opened = Opened::new(PLACEHOLDER, layout, Arc::new(store));
+    Ok(Array::from_opened(opened, PLACEHOLDER, ArrayOptions::default()))
 }
 
 /// An array of one chunk, of which nothing is stored, with the names of an expression.

@@ -13,13 +13,14 @@ use crate::compute::chunks::grid_of;
 use crate::compute::cuts::Cuts;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::flows::is_shared;
-use crate::compute::held::{is_in_memory, placeholder};
+use crate::compute::held::{is_in_memory, placeholder_in};
 use crate::compute::pass_planner::Limits;
 use crate::compute::plan::{Flow, HeldBoxes, Plan};
 use crate::compute::planner;
 use crate::compute::same::is_same;
 use crate::compute::search::least_common_multiple;
 use crate::compute::stage::stages;
+use crate::store::MemoryStore;
 
 /// So small a part of the budget is for inputs of a box.
 const SHARE: u64 = 2;
@@ -101,7 +102,7 @@ pub(super) fn again(root: &Lazy, target: &Array, lengths: &[(i64, u64)], limits:
     let inputs = inputs(&part);
     let bytes = bytes_of(&part);
     let placeholders = inputs.iter().map(|input| match array_of(input) {
-        Some(array) => named(input, &empty(input, array)?),
+        Some(array) => named(input, &empty_in(MemoryStore::new(), input, array)?),
         None => Ok(input.clone()),
     });
     let placeholders = placeholders.collect::<Result<Vec<_>>>()?;
@@ -250,14 +251,14 @@ fn boxes(domain: &Domain, lengths: &[(i64, u64)]) -> Result<Vec<Domain>> {
     all.iter().map(|ranges| Domain::from_ranges(ranges)).collect()
 }
 
-/// An array in memory for the elements of an input, in the same chunks.
-pub(super) fn empty(input: &Lazy, array: &Array) -> Result<Array> {
+/// An array in memory for the elements of an input, in the same chunks, which are put into a store.
+pub(super) fn empty_in(store: MemoryStore, input: &Lazy, array: &Array) -> Result<Array> {
     let chunk = array
         .chunk_grid()?
         .into_iter()
         .zip(input.domain().shape())
         .map(|(axis, &all)| axis.1.min(all).max(1));
-    placeholder(input.domain(), input.dtype(), &chunk.collect::<Dims<_>>())
+    placeholder_in(store, input.domain(), input.dtype(), &chunk.collect::<Dims<_>>())
 }
 
 /// An array in memory as an expression with the names of an input.

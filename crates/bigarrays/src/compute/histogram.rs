@@ -33,7 +33,7 @@ impl Lazy {
             return Err(during(Error::invalid(format!("{} elements are no whole numbers", self.dtype()))));
         }
         let numbers = crate::compute::group::whole_numbers(self).map_err(during)?;
-        numbers.counted(axes, count, drops, weights).map_err(during)
+        numbers.counted(axes, &[count], drops, weights).map_err(during)
     }
 
     /// How many elements along `axes`, or of all if there are none, lie in each bin between neighbouring `edges`, an ascending
@@ -64,7 +64,7 @@ impl Lazy {
             }
         };
         let numbers = self.binned(edges).map_err(during)?;
-        numbers.counted(axes, bins, false, weights).map_err(during)
+        numbers.counted(axes, &[bins], false, weights).map_err(during)
     }
 
     /// The edges of so many bins of equal width from the least element to the largest, as NumPy has them.
@@ -105,16 +105,16 @@ impl Lazy {
             .kernel("bins", Arc::new(Bins { dtype: of.dtype() }))
     }
 
-    /// How many of these numbers there are of each, or the sum of their weights.
+    /// How many of these numbers there are of each, or the sum of their weights, along axes of so many, in C order.
     pub(super) fn counted(
         &self,
         axes: &[usize],
-        count: u64,
+        counts: &[u64],
         drops: bool,
         weights: Option<&Self>,
     ) -> Result<Self> {
         if self.ndim() == 0 {
-            return self.new_axis(0, 0..1)?.counted(&[0], count, drops, weights);
+            return self.new_axis(0, 0..1)?.counted(&[0], counts, drops, weights);
         }
         let mut axes: Dims<usize> = if axes.is_empty() { (0..self.ndim()).collect() } else { axes.into() };
         axes.sort_unstable();
@@ -122,7 +122,8 @@ impl Lazy {
         if is_twice || axes.iter().any(|&axis| axis >= self.ndim()) {
             return Err(Error::invalid(format!("axes {axes:?} of {}", self.ndim())));
         }
-        if i64::try_from(count).is_err() {
+        let all = counts.iter().try_fold(1u64, |all, &count| all.checked_mul(count));
+        if all.is_none_or(|all| i64::try_from(all).is_err()) {
             return Err(Error::invalid("more numbers than can be counted"));
         }
         let (of, reduction) = match weights {
@@ -134,7 +135,7 @@ impl Lazy {
         };
         self.expect_shallow()?;
         of.expect_shallow()?;
-        let groups = Groups { counts: [count].into_iter().collect(), drops, labels: None };
+        let groups = Groups { counts: counts.into(), drops, labels: None };
         let by = Grouped { groups, labelled: axes.clone(), axes };
         let dtype = reduction.result(of.dtype());
         let found = of.of_groups(Grouping { reduction, by, fill: None }, self, dtype)?;
@@ -143,7 +144,7 @@ impl Lazy {
             Kind::Group(grouping, _) => {
                 let kept = (0..self.ndim()).filter(|axis| !grouping.by.axes.contains(axis));
                 let mut names: Vec<Option<String>> = kept.map(|axis| self.names()[axis].clone()).collect();
-                names.insert(grouping.by.axes[0], None);
+                counts.iter().for_each(|_| names.insert(grouping.by.axes[0], None));
                 found.renamed(&names)
             }
             _ => Ok(found),

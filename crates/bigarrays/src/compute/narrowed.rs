@@ -11,16 +11,16 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 use crate::compute::counting::all_but;
 use crate::compute::dense::{Given, Kernel};
-use crate::compute::fields::{damaged, expect, flag, inner, position};
+use crate::compute::fields::{damaged, expect, fill, flag, inner, position};
 use crate::compute::kernels::{Bits, Ranked};
-use crate::compute::pencils::Asked;
+use crate::compute::pencils::{Asked, none};
 use crate::compute::ranks::Between;
 use crate::compute::round::{Round, expect_known, first_whole, of_ranked, rows};
 use crate::compute::site::Site;
 
 /// What is known of the ranks of a place.
 struct Known {
-    /// How many elements there are, but for NaNs that are passed over; `None` if one is NaN that is not.
+    /// How many elements there are, but for NaNs that are passed over; `None` if one is NaN that is not, or if all are.
     count: Option<u64>,
     /// The upper bits of the element of each rank.
     upper: Vec<u64>,
@@ -49,9 +49,11 @@ impl Known {
     }
 
     /// What is known before the first round, of how many elements there are in each group.
-    fn first(asked: &Asked, counts: impl Fn(usize) -> u64, bins: usize) -> Self {
+    fn first(asked: &Asked, counts: impl Fn(usize) -> u64, round: Round) -> Self {
+        let bins = round.bins();
         let all = (0..bins).map(&counts).fold(0, u64::saturating_add);
-        let count = (counts(bins) == 0).then_some(all);
+        let is_some = counts(bins) == 0 || (round.skips && all > 0);
+        let count = is_some.then_some(all);
         let each = asked.between_ranks();
         let of_each = asked.between(count.unwrap_or(0) as usize).into_iter().flat_map(|between| {
             let ranks = between.map_or([0, 0], |between| [between.low as u64, between.high as u64]);
@@ -93,6 +95,14 @@ pub(super) struct Narrowed {
     pub(super) is_last: bool,
     /// The type of results.
     pub(super) dtype: DataType,
+    /// What becomes of groups without elements, if there are groups: those are along the axis before.
+    pub(super) empty: Option<Empty>,
+}
+
+/// What groups without elements have, as bytes of the result.
+#[derive(Clone, Copy)]
+pub(super) struct Empty {
+    pub(super) fill: Option<[u8; 8]>,
 }
 
 /// The kernel of what is known after a round, of its configuration.
@@ -120,16 +130,24 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     }
     let dtype = if is_last { asked.result(round.dtype) } else { DataType::I64 };
     expect(dtype == site.dtype)?;
-    Ok(Arc::new(Narrowed { round, asked, at, is_last, dtype }))
+    let is_grouped = config.get("fill").is_some();
+    let empty = is_grouped.then(|| Ok::<_, Error>(Empty { fill: fill(config, asked.result(round.dtype))? }));
+    expect(!is_grouped || at > 0)?;
+    Ok(Arc::new(Narrowed { round, asked, at, is_last, dtype, empty: empty.transpose()? }))
 }
 
 impl Kernel for Narrowed {
     fn config(&self) -> Config {
-        self.round
+        let config = self
+            .round
             .config("narrowed")
             .with("asked", self.asked.config())
             .with("at", self.at)
-            .with("last", self.is_last)
+            .with("last", self.is_last);
+        match self.empty {
+            Some(Empty { fill }) => config.with("fill", fill.map(u64::from_ne_bytes)),
+            None => config,
+        }
     }
 
     fn scratch(&self, _steps: &[u64]) -> u64 {
@@ -147,12 +165,15 @@ impl Kernel for Narrowed {
                 counts[(place / behind * groups + group) * behind + place % behind].max(0).cast_unsigned()
             };
             let mut known = match inputs.get(1) {
-                None => Known::first(&self.asked, count, self.round.bins()),
+                None => Known::first(&self.asked, count, self.round),
                 Some(rows) => Known::read(rows.elements(), ranks, places, place),
             };
             known.narrow(self.round, count);
             if self.is_last {
-                of_ranked!(self.round.dtype, T => self.put::<T>(&known, &range, out, (place, places)),
+                let own = self.empty.map_or(0, |_| place / behind % shape[self.at - 1] as usize);
+                let first = self.empty.map_or(0, |_| inputs[0].domain.origin()[self.at - 1].unsigned_abs());
+                let group = first as usize + own;
+                of_ranked!(self.round.dtype, T => self.put::<T>(&known, group, &range, out, (place, places))?,
                     other => return Err(Error::unsupported(format!("quantiles of {other}"))));
             } else {
                 let out: &mut [i64] = bytemuck::cast_slice_mut(out);
@@ -168,25 +189,38 @@ impl Narrowed {
     fn put<T: Ranked>(
         &self,
         known: &Known,
+        group: usize,
         range: &Range<usize>,
         out: &mut [u8],
         (place, places): (usize, usize),
-    ) {
+    ) -> Result<()> {
         let between = self.asked.between(known.count.unwrap_or(0) as usize);
         let each = self.asked.between_ranks();
         let key = |rank: usize| T::of(T::Key::of_bits(known.upper[rank]));
         for k in range.clone() {
             let at = (k - range.start) * places + place;
             let found = between[k].map(|one| (one, key(k * each), key(k * each + each - 1)));
-            // Whole numbers are nothing only where versions are looked up, and what was counted is not read.
             if self.dtype == self.round.dtype {
-                let none = T::from_f64(f64::NAN);
-                bytemuck::cast_slice_mut(out)[at] =
-                    found.map_or(none, |(one, low, high)| one.element(low, high));
+                bytemuck::cast_slice_mut(out)[at] = match found {
+                    Some((one, low, high)) => one.element(low, high),
+                    None => self.none::<T>(known, group)?,
+                };
             } else {
-                let of = |(one, low, high): (Between, T, T)| one.of(low.as_f64(), high.as_f64());
-                bytemuck::cast_slice_mut(out)[at] = found.map_or(f64::NAN, of);
+                bytemuck::cast_slice_mut(out)[at] = match found {
+                    Some((one, low, high)) => Between::of(one, low.as_f64(), high.as_f64()),
+                    None => self.none::<f64>(known, group)?,
+                };
             }
+        }
+        Ok(())
+    }
+
+    /// What there is where there is no element of a rank.
+    fn none<T: Ranked>(&self, known: &Known, group: usize) -> Result<T> {
+        match self.empty {
+            Some(Empty { fill }) => none(fill, known.count == Some(0), group),
+            // Whole numbers are nothing only where versions are looked up, and what was counted is not read.
+            None => Ok(T::from_f64(f64::NAN)),
         }
     }
 }

@@ -261,8 +261,8 @@ fn one<T: Ranked>(
         match (&mut *out, found) {
             (Out::Same(all), Some((one, low, high))) => all[at] = one.element(low, high),
             (Out::Wide(all), Some((one, low, high))) => all[at] = one.of(low.as_f64(), high.as_f64()),
-            (Out::Same(all), None) => all[at] = none::<T>(of, keys.is_empty(), group)?,
-            (Out::Wide(all), None) => all[at] = none::<f64>(of, keys.is_empty(), group)?,
+            (Out::Same(all), None) => all[at] = none::<T>(of.fill, keys.is_empty(), group)?,
+            (Out::Wide(all), None) => all[at] = none::<f64>(of.fill, keys.is_empty(), group)?,
         }
     }
     Ok(())
@@ -277,8 +277,11 @@ impl Between {
 }
 
 /// The quantile of nothing, or of NaN.
-fn none<T: Ranked>(of: &Quantiles, is_empty: bool, group: usize) -> Result<T> {
-    match (of.fill.filter(|_| is_empty), T::MISSING) {
+///
+/// # Errors
+/// `InvalidArgument` if it is of whole numbers, unless it is said what it is.
+pub(super) fn none<T: Ranked>(fill: Option<[u8; 8]>, is_empty: bool, group: usize) -> Result<T> {
+    match (fill.filter(|_| is_empty), T::MISSING) {
         (Some(fill), _) => Ok(bytemuck::pod_read_unaligned(&fill[..size_of::<T>()])),
         (None, Some(_)) => Ok(T::from_f64(f64::NAN)),
         (None, None) => Err(Error::invalid(format!(

@@ -21,7 +21,7 @@ use crate::compute::operation::Operation;
 use crate::compute::pencils::{Asked, GATHERED, Members, Out, Pencils, Quantiles};
 use crate::compute::ranks::QuantileMethod;
 use crate::compute::round::of_ranked;
-use crate::compute::rounds::bits_of_rounds;
+use crate::compute::rounds::{InGroups, bits_of_rounds};
 use crate::compute::site::Site;
 use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
@@ -98,12 +98,18 @@ impl Lazy {
         let groups = by.as_ref().map(|(by, _)| by.groups());
         let count = groups.as_ref().map(crate::compute::groups::Groups::len);
         let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
-        if length > u64::from(u32::MAX) {
-            return self.of_very_many(&asked, &axes, skips, by.is_some());
+        if groups.as_ref().is_some_and(|groups| groups.ndim() > 1) {
+            return Err(Error::unsupported("quantiles of groups by several keys"));
         }
         let result = asked.result(self.dtype());
         let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
         let of = Quantiles { asked, skips: skips && self.dtype().is_float(), fill: fill? };
+        let drops = groups.as_ref().is_some_and(|groups| groups.drops);
+        let numbered = count.map(|count| ByGroup::numbered(count, drops));
+        if length > u64::from(u32::MAX) {
+            let numbers = by.as_ref().map(|(_, numbers)| numbers).zip(numbered);
+            return self.of_very_many(&of, &axes, numbers.map(|(numbers, by)| InGroups { numbers, by }));
+        }
         let Loop { loops, windows, groups_at } = Loop::over(self, &axes, of.asked.len(), count);
         let each: Vec<(usize, Windows)> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let mut operation = Operation::over(&loops).input(self, &windows).output(result, &each);
@@ -112,30 +118,27 @@ impl Lazy {
             operation = operation.input(numbers, &whole);
             operation = operation.grouped(own.by(&axes));
         }
-        let drops = groups.as_ref().is_some_and(|groups| groups.drops);
-        let by = count.map(|count| ByGroup::numbered(count, drops));
+        let by = numbered;
         let name = if of.skips { "nanquantile" } else { "quantile" };
         let columns =
             Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
-        let found = operation.kernel(name, Arc::new(columns))?;
-        match groups.filter(|groups| groups.ndim() > 1) {
-            Some(_) => Err(Error::unsupported("quantiles of groups by several keys")),
-            None => Ok(found),
-        }
+        operation.kernel(name, Arc::new(columns))
     }
 }
 
 impl Lazy {
     /// What is asked for of so many elements that no memory is thought to hold them.
-    fn of_very_many(&self, asked: &Asked, axes: &[usize], skips: bool, is_grouped: bool) -> Result<Self> {
-        let of = Quantiles { asked: asked.clone(), skips: skips && self.dtype().is_float(), fill: None };
-        let counted = if is_grouped { None } else { self.by_counting(asked, axes)? };
-        for bits in bits_of_rounds(self.dtype()).into_iter().filter(|_| !is_grouped && counted.is_none()) {
-            if let Some(found) = self.in_rounds(&of, axes, bits)? {
+    fn of_very_many(&self, of: &Quantiles, axes: &[usize], groups: Option<InGroups<'_>>) -> Result<Self> {
+        let counted = if groups.is_some() { None } else { self.by_counting(&of.asked, axes)? };
+        if let Some(counted) = counted {
+            return Ok(counted);
+        }
+        for bits in bits_of_rounds(self.dtype(), groups.is_some()) {
+            if let Some(found) = self.in_rounds(of, axes, bits, groups)? {
                 return Ok(found);
             }
         }
-        counted.ok_or_else(|| Error::unsupported("quantiles of groups of more than 2³² elements"))
+        Err(Error::unsupported("quantiles of so many groups of more than 2³² elements"))
     }
 }
 
@@ -263,12 +266,23 @@ impl Columns {
         if self.by.is_some() { Ok(None) } else { of.by_counting(&self.of.asked, &self.axes) }
     }
 
-    /// The same quantiles of these elements, made in rounds of so many bits; `None` if elements have no such bits, or there are groups.
+    /// How many bits rounds over elements of a type may count at once, as [`bits_of_rounds`] has them.
+    pub(super) fn bits_of_rounds(&self, dtype: DataType) -> Vec<u32> {
+        bits_of_rounds(dtype, self.by.is_some())
+    }
+
+    /// The same quantiles of the elements that an operation has, made in rounds of so many bits; `None` if elements have no such bits, or
+    /// there are too many groups.
     ///
     /// # Errors
     /// Those of making expressions.
-    pub(super) fn in_rounds(&self, of: &Lazy, bits: u32) -> Result<Option<Lazy>> {
-        if self.by.is_some() { Ok(None) } else { of.in_rounds(&self.of, &self.axes, bits) }
+    pub(super) fn in_rounds(&self, inputs: &[Lazy], bits: u32) -> Result<Option<Lazy>> {
+        let groups = match (self.by, inputs) {
+            (Some(by), [_, numbers]) => Some(InGroups { numbers, by }),
+            (None, [_]) => None,
+            _ => return Ok(None),
+        };
+        inputs[0].in_rounds(&self.of, &self.axes, bits, groups)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading what the elements of a block are of.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::buffer::{Order, View, ViewMut, byte_len, make_boolean};
@@ -9,10 +11,18 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::block::{Block, Read};
 use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held::is_in_memory;
 use crate::compute::infer::axis_of;
 use crate::compute::inputs::{Compiled, Input, Leaf};
 use crate::compute::memory::{Memory, lengths};
+use crate::compute::program::TILE;
 use crate::compute::viewed::{self, Shown};
+
+/// The fewest elements that are better folded where they are than copied with others.
+const LEAST: u64 = 8 * TILE as u64;
+
+/// Shorter rows are copied, so that tiles have many of them.
+const RUN: usize = TILE / 4;
 
 impl Compiled {
     /// Reads what the elements of `part` are of.
@@ -31,6 +41,39 @@ impl Compiled {
         Ok(Block::new(lengths(part)?, order, reads.into_iter().flatten().collect()))
     }
 
+    /// A box in pieces along an axis, each of which lies within a chunk of what is in memory, if they are worth it.
+    pub(super) fn pieces(&self, part: &Domain, axis: usize) -> Result<Vec<Domain>> {
+        let whole = part.range(axis);
+        let mut ends: BTreeSet<i64> = [whole.end].into_iter().collect();
+        for input in &self.inputs {
+            let (Leaf::Array(array), Some(own)) =
+                (&input.leaf, (axis + input.domain.ndim()).checked_sub(self.domain.ndim()))
+            else {
+                continue;
+            };
+            if !is_in_memory(array) || input.repeats(own, self.domain.shape()[axis]) {
+                continue;
+            }
+            let (origin, length) = array.chunk_grid()?[own];
+            let step = i64::try_from(length.max(1)).unwrap_or(i64::MAX);
+            let first = whole.start.saturating_sub(whole.start.wrapping_sub(origin).rem_euclid(step));
+            ends.extend((1..).map_while(|k| {
+                let end = step.checked_mul(k).and_then(|far| first.checked_add(far));
+                end.filter(|end| *end < whole.end)
+            }));
+        }
+        if part.checked_len()? / ends.len() as u64 <= LEAST {
+            return Ok(vec![part.clone()]);
+        }
+        let mut start = whole.start;
+        let piece = |end: i64| {
+            let mut ranges: Dims<Range<i64>> = part.ranges().collect();
+            ranges[axis] = std::mem::replace(&mut start, end)..end;
+            Domain::from_ranges(&ranges)
+        };
+        ends.into_iter().map(piece).collect()
+    }
+
     /// For each result, an element of it where nothing is stored.
     ///
     /// # Errors
@@ -47,7 +90,7 @@ impl Compiled {
                 make_boolean(elements.bytes_mut());
             }
             let shape = Dims::from_elem(1, input.domain.ndim());
-            reads.push(Read { elements, shape, item: input.item as usize });
+            reads.push(Read::dense(elements, shape, input.item as usize));
         }
         let block = Block::new(Dims::from_elem(1, self.domain.ndim()), Order::C, reads);
         let mut made: Vec<Vec<u64>> = self.program.sizes().map(|_| vec![0]).collect();
@@ -92,28 +135,36 @@ impl Input {
         };
         let part = Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())?;
         let shape = lengths(&part)?;
-        let memory = |item: usize| {
-            Ok(Read { elements: Memory::new(byte_len(&shape, item)?)?, shape: shape.clone(), item })
-        };
-        let mut reads = vec![memory(self.item as usize)?];
+        let item = self.item as usize;
+        if let Leaf::Array(array) = &self.leaf
+            && order == Order::C
+            && let Some(lent) = array.lent(&part)?
+            && lent.run(&shape) >= RUN.min(shape.iter().product())
+        {
+            return Ok(vec![Read::lent(lent, shape, item)]);
+        }
+        let memory = |item: usize| Ok::<_, Error>((Memory::new(byte_len(&shape, item)?)?, item));
+        let mut made = vec![memory(item)?];
         let Leaf::Windows(windowed, number, inputs) = &self.leaf else {
-            let out = ViewMut::dense(reads[0].elements.bytes_mut(), &shape, self.item as usize, order)?;
-            self.leaf.read(&part, out)?;
-            return Ok(reads);
+            self.leaf.read(&part, ViewMut::dense(made[0].0.bytes_mut(), &shape, item, order)?)?;
+            return Ok(reads(made, &shape));
         };
         for (_, number) in together {
-            reads.push(memory(windowed.outputs[*number].dtype.size())?);
+            made.push(memory(windowed.outputs[*number].dtype.size())?);
         }
         let numbers = std::iter::once(*number).chain(together.iter().map(|one| one.1));
         let mut outs = Vec::new();
-        for (number, read) in numbers.zip(&mut reads) {
-            let item = read.item;
-            outs.push((number, ViewMut::dense(read.elements.bytes_mut(), &shape, item, order)?));
+        for (number, (elements, item)) in numbers.zip(&mut made) {
+            outs.push((number, ViewMut::dense(elements.bytes_mut(), &shape, *item, order)?));
         }
         let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
         windowed.run(outs, &part, &domains, &|input, part, out| inputs[input].leaf.read(part, out))?;
-        Ok(reads)
+        Ok(reads(made, &shape))
     }
+}
+
+fn reads(made: Vec<(Memory, usize)>, shape: &Dims<usize>) -> Vec<Read> {
+    made.into_iter().map(|(elements, item)| Read::dense(elements, shape.clone(), item)).collect()
 }
 
 impl Leaf {

@@ -382,6 +382,27 @@ impl<'a> Reducing<'a> {
         })
     }
 
+    /// The boxes that a task reads, those of what is in memory within its chunks, and whether any of their elements is stored.
+    fn pieces<'s>(
+        &'s self,
+        compiled: &'s Compiled,
+        kept: &'s Domain,
+        task: u64,
+    ) -> impl Iterator<Item = Result<(Domain, bool)>> + 's {
+        let axis = self.folding.axes[0];
+        // Rows are folded as wholes.
+        let is_row = axis + 1 == self.stage.domain.ndim();
+        let of = move |part: Domain| -> Result<Vec<(Domain, bool)>> {
+            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
+            let pieces = if is_row || !has_any { vec![part] } else { compiled.pieces(&part, axis)? };
+            Ok(pieces.into_iter().map(|piece| (piece, has_any)).collect())
+        };
+        self.parts(kept, task).flat_map(move |part| match part.and_then(of) {
+            Ok(pieces) => pieces.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and tells of how
     /// many bytes of elements each block is.
     fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64, advance: &Advance<'_>) -> Result<Segments> {
@@ -390,11 +411,10 @@ impl<'a> Reducing<'a> {
         let (mut partials, by) = (Segments::new(), self.by(kept));
         let cells = kept.checked_len()? as usize;
         let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
-        for part in self.parts(kept, task) {
+        for piece in self.pieces(compiled, kept, task) {
             check_interrupt()?;
-            let part = part?;
+            let (part, has_any) = piece?;
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
-            let has_any = self.sparse.as_ref().is_none_or(|sparse| sparse.has(&part, &self.pass.blocks));
             let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])

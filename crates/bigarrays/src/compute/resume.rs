@@ -247,7 +247,9 @@ impl Record<'_> {
         let read = parts.try_for_each(|part| watched.compiled.read(&part?, Order::C).map(drop));
         match read {
             // Computing says so, if it is still so then.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => {
+                Ok(None)
+            }
             read => read.map(|()| self.from(&watched)),
         }
     }

@@ -135,10 +135,22 @@ impl Asked {
     }
 }
 
-/// Windows of what is known beside elements: all rows, at the place of each element along the axes that are not reduced.
-pub(super) fn beside(reduced: &[usize], ndim: usize) -> Vec<Bound> {
+/// Windows of what is known beside elements: all rows, at the place of each element along the axes that are not reduced, of all groups, if
+/// there are any.
+pub(super) fn beside(reduced: &[usize], ndim: usize, is_grouped: bool) -> Vec<Bound> {
     let kept = (0..ndim).filter(|axis| !reduced.contains(axis)).map(|axis| (axis, Windows::Each));
-    std::iter::once((0, Windows::Whole)).chain(kept).collect()
+    let mut found: Vec<Bound> = std::iter::once((0, Windows::Whole)).chain(kept).collect();
+    if is_grouped {
+        // Axes before the first reduced one are kept.
+        found.insert(1 + reduced.first().copied().unwrap_or(0), (0, Windows::Whole));
+    }
+    found
+}
+
+/// Windows of numbers of groups, of one element along each axis that is not reduced.
+pub(super) fn of_numbers(reduced: &[usize], ndim: usize) -> Vec<Bound> {
+    let one = |axis: usize| if reduced.contains(&axis) { (axis, Windows::Each) } else { (0, Windows::Whole) };
+    (0..ndim).map(one).collect()
 }
 
 /// Windows that have the first axis whole, and one index a step of all others.

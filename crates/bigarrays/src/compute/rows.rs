@@ -101,11 +101,16 @@ impl Axis {
 /// Distances between neighbours, in elements, of dense elements of `shape`, which are repeated along axes of length 1 where
 /// `block` is longer, and along those that `block` has more.
 pub(crate) fn strides(shape: &[usize], block: &[usize], order: Order) -> Dims<usize> {
-    let dense = order.strides(shape, 1);
+    let dense: Dims<usize> = order.strides(shape, 1).iter().map(|stride| stride.unsigned_abs()).collect();
+    repeated(&dense, shape, block)
+}
+
+/// Distances between neighbours in `block`, where those of elements of `shape` are these, which are repeated as [`strides`] says.
+pub(crate) fn repeated(own: &[usize], shape: &[usize], block: &[usize]) -> Dims<usize> {
     let skipped = block.len() - shape.len();
     (0..block.len())
         .map(|axis| match axis.checked_sub(skipped) {
-            Some(own) if shape[own] == block[axis] => dense[own].unsigned_abs(),
+            Some(at) if shape[at] == block[axis] => own[at],
             _ => 0,
         })
         .collect()

@@ -54,7 +54,7 @@ impl Lazy {
             .input(&wide, &each)
             .output(DataType::I64, &each)
             .kernel("sketch", Arc::new(Upper { skips }))?;
-        let counts = numbers.counted(&axes, BINS, false, None).map_err(during)?;
+        let counts = numbers.counted(&axes, &[BINS], false, None).map_err(during)?;
         let at = axes[0];
         let mut loops = vec![0..q.len() as i64];
         loops.extend(counts.domain().ranges().enumerate().filter(|own| own.0 != at).map(|own| own.1));

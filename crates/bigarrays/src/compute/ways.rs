@@ -15,7 +15,6 @@ use crate::compute::pass_planner::{Limits, OVERHEAD};
 use crate::compute::plan::{InputRead, Plan};
 use crate::compute::planner;
 use crate::compute::quantile::Columns;
-use crate::compute::rounds::bits_of_rounds;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::way::Way;
 use crate::compute::windowed::{Bound, Work};
@@ -107,7 +106,7 @@ fn ways(
     }
     if nodes().any(|node| !whole_axes(node).is_empty()) {
         found.push(Way::Counting);
-        let mut bits: Vec<u32> = nodes().filter_map(of_columns).flat_map(bits_of_rounds).collect();
+        let mut bits: Vec<u32> = nodes().flat_map(bits_of_columns).collect();
         bits.sort_unstable_by(|one, other| other.cmp(one));
         bits.dedup();
         found.extend(bits.into_iter().map(Way::Rounds));
@@ -130,17 +129,12 @@ fn whole_axes(lazy: &Lazy) -> &[usize] {
     }
 }
 
-/// The type of the elements that an operation has order statistics of.
-fn of_columns(lazy: &Lazy) -> Option<DataType> {
-    match lazy.kind() {
-        Kind::Operation(of, _, inputs) => match &of.work {
-            Work::Kernel(kernel) if kernel.as_any().is_some_and(|kernel| kernel.is::<Columns>()) => {
-                Some(inputs[0].dtype())
-            }
-            _ => None,
-        },
-        _ => None,
-    }
+/// How many bits of elements rounds may count at once, if an operation has order statistics of them.
+fn bits_of_columns(lazy: &Lazy) -> Vec<u32> {
+    let Kind::Operation(of, _, inputs) = lazy.kind() else { return Vec::new() };
+    let Work::Kernel(kernel) = &of.work else { return Vec::new() };
+    let columns = kernel.as_any().and_then(|kernel| kernel.downcast_ref::<Columns>());
+    columns.map_or(Vec::new(), |columns| columns.bits_of_rounds(inputs[0].dtype()))
 }
 
 /// The axis along which an operation computes first what is before a block, and the kernel of all of it, of elements of a type.
@@ -189,6 +183,12 @@ fn note(way: Way, plan: &Plan, direct: Option<&Plan>) -> String {
         Way::Rounds(bits) => {
             let is_stored = |read: &InputRead| read.name.is_some();
             let rounds = plan.passes.iter().filter(|pass| pass.inputs.iter().any(is_stored)).count();
+            if rounds == 1 {
+                return format!(
+                    "by counting how often each group has each value, so that {} are read; {other}",
+                    mib(read(plan))
+                );
+            }
             format!(
                 "by counting {bits} bits of the values in each of several rounds, so that {rounds} passes read the input, {} in all; {other}",
                 mib(read(plan))
@@ -293,7 +293,7 @@ impl Changing<'_> {
         if let Way::Counting | Way::Rounds(_) = self.way {
             let columns = kernel.as_any().and_then(|kernel| kernel.downcast_ref::<Columns>());
             let of = |columns: &Columns| match self.way {
-                Way::Rounds(bits) => match columns.in_rounds(&inputs[0], bits)? {
+                Way::Rounds(bits) => match columns.in_rounds(inputs, bits)? {
                     None => columns.by_counting(&inputs[0]),
                     found => Ok(found),
                 },

@@ -52,6 +52,11 @@ pub trait Store: Debug + Send + Sync {
         self.get_many(requests, sink)
     }
 
+    /// The value of a key, if it lies in the memory of this process as it is, without an encoding: it is lent, never changed.
+    fn lent(&self, _key: &str) -> Option<Arc<[u8]>> {
+        None
+    }
+
     /// Changes each key as `change` says. It is called with the request's position, the value as it
     /// is (`None` if missing, or if the request does not ask for it), and an empty buffer to put the
     /// new value into; maybe more than once, where another writer came first. A store may call it

@@ -59,6 +59,29 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Puts a value as it is.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is no key.
+    pub(crate) fn put(&self, key: &str, bytes: Arc<[u8]>) -> Result<()> {
+        let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        let value = Value { bytes, encoding: ContentEncoding::Identity, version };
+        self.values.replace(&self.key(key)?, None, Some(Arc::new(value)));
+        Ok(())
+    }
+
+    /// Empties the store. Returns the values, but for those that somebody is reading.
+    pub(crate) fn take_all(&self) -> Vec<Arc<[u8]>> {
+        let all = whole_across_forks(|| {
+            self.values
+                .0
+                .iter()
+                .flat_map(|shard| std::mem::take(&mut *shard.write_locked()))
+                .collect::<Vec<_>>()
+        });
+        all.into_iter().filter_map(|(_, value)| Some(Arc::into_inner(value)?.bytes)).collect()
+    }
+
     fn key(&self, key: &str) -> Result<String> {
         check_key(key)?;
         Ok(format!("{}{key}", self.prefix))
@@ -158,6 +181,11 @@ impl Store for MemoryStore {
                 .map_err(|error| error.during("reading").at(self.location(&request.key))),
             None => sink(index, None),
         })
+    }
+
+    fn lent(&self, key: &str) -> Option<Arc<[u8]>> {
+        let value = self.values.get(&self.key(key).ok()?)?;
+        (value.encoding == ContentEncoding::Identity).then(|| Arc::clone(&value.bytes))
     }
 
     fn update_many(&self, requests: &[Update], change: &ChangeFn<'_>) -> Result<()> {
