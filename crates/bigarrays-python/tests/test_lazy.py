@@ -815,7 +815,7 @@ def test_long_reductions_hear_ctrl_c_and_tell_how_far_they_are() -> None:
     whole = Chunked(lambda _: None)
     told: list[int] = []
     assert int(ba.lazy(whole).sum().compute(memory=memory, progress=lambda done, _: told.append(done))) == 100_000_000
-    assert whole.count > 100 and len(told) > 100 and told[-1] == max(told)
+    assert whole.count > 100 and told[0] < 10_000_000 and told[-1] == max(told)
     stopped = Chunked(interrupt)
     with pytest.raises(KeyboardInterrupt):
         ba.lazy(stopped).sum().compute(memory=memory)
