@@ -332,7 +332,7 @@ def test_what_workers_of_dask_have() -> None:
         by = make_engine(client, None, 1 << 30)
         assert (by.count, by.threads, by.memory) == (2, 3, 1 << 30)
         assert client.asked == {"pure": False, "resources": asked}
-        assert by.limits() == {"memory": 1 << 30, "workers": 6}
+        assert by.limits() == {"memory": 1 << 30, "workers": 6, "threads": 3}
     assert make_engine(Client({}), None, None).memory == 2 << 30
     with pytest.raises(ba.MemoryBudgetError, match="workers of Dask have"):
         make_engine(Client({}), None, 5 << 30)

@@ -68,7 +68,7 @@ class Engine:
 
     def limits(self) -> dict[str, Any]:
         """What plans for these workers are made for, as `bigarrays.plan` takes it."""
-        return {"memory": self.memory, "workers": self.count * (self.threads or 1)}
+        return {"memory": self.memory, "workers": self.count * (self.threads or 1), "threads": self.threads}
 
     def told(self) -> Told:
         """What its workers have to know."""
