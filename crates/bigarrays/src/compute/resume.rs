@@ -123,6 +123,7 @@ impl<'a> Resumed<'a> {
         Record {
             entries,
             partials,
+            gathered: Partials::new(self.folder().join(format!("gathered-{number}"))),
             is_resumed: self.plan.is_some(),
             is_held: false,
             given: Digest::default(),
@@ -151,6 +152,8 @@ pub(super) struct Record<'a> {
     entries: Noting<'a>,
     /// What its tasks have folded.
     pub(super) partials: Partials,
+    /// The same of groups of tasks.
+    pub(super) gathered: Partials,
     /// Whether an earlier run has begun the computation.
     pub(super) is_resumed: bool,
     /// Whether a result is in memory, and gone when a later run takes this up.
