@@ -81,7 +81,7 @@ class Virtual(Engine):
         super().__init__(None, MEMORY)
         self.count, self.threads = cluster.workers, 1
         self.clock = self.lost = self.busy = self.settled = 0.0
-        self.losses = self.given = self.called_off = 0
+        self.losses = self.given = self.stopped = 0
         self.most = 0
         self._cluster, self._random = cluster, random.Random(seed)
         slow = [cluster.has_stragglers and self._random.random() < SLOW for _ in range(cluster.workers)]
@@ -120,7 +120,7 @@ class Virtual(Engine):
         """A worker stops, and is free again."""
         ends = min(done, max(start, self.clock + STOPPING))
         self.busy -= done - ends
-        self.settled, self.called_off = max(self.settled, ends), self.called_off + 1
+        self.settled, self.stopped = max(self.settled, ends), self.stopped + 1
         self._free = [(ends if one == worker else free, one) for free, one in self._free]
         heapq.heapify(self._free)
 
@@ -249,7 +249,7 @@ def table(job: str, terabytes: int, workers: int, seed: int) -> None:
         rate, all_of_it = (reads + writes) / engine.clock, engine.clock * workers
         line = f"  {name:20}{hours(engine.clock):>9}{all_of_it / 3600:10,.0f}{1 - engine.busy / all_of_it:7.0%}"
         line += f"{tasks * RECORD / engine.clock / 1e3:8,.1f} kB{rate:8,.0f}{rate / engine.prefixes:10,.1f}{engine.clock / first - 1:+8.1%}"
-        line += f"{engine.given:9,}{real / engine.given * 1e3:11.3f}{engine.most:11,}{engine.losses:8,}{engine.lost / all_of_it:12.2%}{engine.called_off:12,}"
+        line += f"{engine.given:9,}{real / engine.given * 1e3:11.3f}{engine.most:11,}{engine.losses:8,}{engine.lost / all_of_it:12.2%}{engine.stopped:12,}"
         print(line, flush=True)
 
 
