@@ -5,8 +5,9 @@ bench/distributed.py --tasks 100000
 
 Start-up is apart: workers have imported what they need, and have computed something, before anything is measured. Rounds are
 interleaved, so that what else the machine does concerns all; the least time counts. Memory is that of the worker that took the most, above
-what it had before, and in brackets all that it had. `--memory` is the budget of two threads; each of two workers has half of it. `over`
-are workers with more than the 2 GB that Dask lets each of them have.
+what it had before, and in brackets all that it had. `--memory` is the budget of two threads; each of two workers has half of it, as they
+are on the same machine, or all of it in rows that say `each`, as workers on machines of their own have. What reads its inputs again where memory
+is small, such as pencils, reads more with half. `over` are workers with more than the 2 GB that Dask lets each of them have.
 """
 
 import argparse
@@ -32,8 +33,8 @@ import bigarrays
 import compute
 import data
 import numpy as np
-from bigarrays import _executors
-from bigarrays._engines import Engine
+from bigarrays import _executors, _giving
+from bigarrays._engines import Engine, engine
 
 WORKERS, LIMIT = 2, 2 << 30
 PENCILS = (744, 24, 24)
@@ -119,9 +120,17 @@ def contenders(memory: int) -> Iterator[dict[str, Measured]]:
         yield {
             "threads": Measured(lambda work: [work()], {"memory": memory}),
             "processes": Measured(of_pool, {"executor": pool, "memory": half}),
+            "processes, each": Measured(of_pool, {"executor": pool, "memory": memory}),
             "dask workers": Measured(lambda work: list(client.run(work).values()), {"executor": client, "memory": half}),
             "dask.array": Measured(lambda work: list(client.run(work).values()), {}, client),
         }
+
+
+def one_thread(executor: Any, processes: int | None, memory: int | None) -> Engine:
+    """The engine of an executor, whose processes have one thread each, as their environment says."""
+    by = engine(executor, processes, memory)
+    by.threads = 1
+    return by
 
 
 def after(work: Callable[[], Any]) -> Any:
@@ -159,7 +168,7 @@ def check(result: Any, out: Path) -> float:
 
 
 def table(places: list[Path], out: Path, given: argparse.Namespace) -> None:
-    print(f"{'':30}{'wall s':>9}{'× threads':>11}{'MiB above start':>17}")
+    print(f"{'':32}{'wall s':>9}{'× threads':>11}{'MiB above start':>17}")
     with contenders(given.memory) as all_contenders:
         small = [compute.made(out.parent, name, given.codec, [48, 90, 180]) for name in ("a", "bb")]
         for by in all_contenders.values():
@@ -185,7 +194,7 @@ def table(places: list[Path], out: Path, given: argparse.Namespace) -> None:
             for tool, wall in walls.items():
                 above, whole = (number / (1 << 20) for number in peaks[tool])
                 said = "  over" if peaks[tool][1] > LIMIT else ""
-                print(f"{f'{name}, {tool}':30}{wall:9.2f}{wall / walls['threads']:11.2f}{above:9.0f} ({whole:5.0f}){said}", flush=True)
+                print(f"{f'{name}, {tool}':32}{wall:9.2f}{wall / walls['threads']:11.2f}{above:9.0f} ({whole:5.0f}){said}", flush=True)
 
 
 class Null(Engine):
@@ -210,7 +219,7 @@ def given_out(tasks: int) -> None:
     """Each task is a part of its own."""
     begun = time.perf_counter()
     each = ((task, task + 1) for task in range(tasks))
-    parts = sum(1 for _ in _executors.run_parts(Null(), _executors._work, each, (), None, "nothing"))
+    parts = sum(1 for _ in _giving.run_parts(Null(), _executors._work, each, (), "/nowhere/mark", "nothing", twice=True))
     seconds = time.perf_counter() - begun
     print(f"{parts:,} tasks through a null executor: {seconds:.2f} s, {seconds / parts * 1e3:.4f} ms a task")
 
@@ -227,6 +236,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.tasks:
         return given_out(given.tasks)
+    _executors.engine = one_thread  # type: ignore[attr-defined]
     folder = given.dir or data.folder("distributed")
     folder.mkdir(parents=True, exist_ok=True)
     shape = [int(length) for length in given.shape.split(",")]

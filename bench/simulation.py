@@ -6,11 +6,12 @@ bench/simulation.py [--workers N,N…] [--terabytes N,N…] [--seed N]
 
 Assumed, and no more than that:
 - A cube in float32 with zstd, of chunks of (32, 512, 512), 32 MiB. One job is x - x.mean(), into chunks alike: a stage folds, one
-  merges, one reads again and writes. The other is x - x.mean(time): 65,536 times of a box of places are folded one after the other, so
+  gathers what was folded, one merges that, one reads again and writes. The other is x - x.mean(time): 65,536 times of a box of places are folded one after the other, so
   that there are as many tasks as such boxes at the most. 4 GiB a worker, which has one processor.
 - Rates of codecs are those of `bigarrays/_rates.py`; each worker gets 100 MB/s from the bucket, an answer takes 30 ms.
-- To read what a task has folded, from a shared file system, and to merge it takes 2 ms.
-- A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life.
+- To read what a task has folded, from a shared file system, and to gather or merge it takes 2 ms.
+- A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life. A part that takes long is given to an
+  idle worker as well; who is called off stops within 1 s, and is waited for.
 - A worker dies once in 500 hours on average, and is replaced after 120 s; its part is run again.
 - The bucket takes 5,500 reads and 3,500 writes a second for each prefix of keys that it tells apart; it tells apart as many as the first axis
   has chunks (keys are c/T/Y/X), once it has split so far; 20 of them in the throttled runs, which have not begun to split.
@@ -38,7 +39,7 @@ from typing import Any
 
 import bigarrays
 from bigarrays import _executors
-from bigarrays._engines import Engine
+from bigarrays._engines import PATIENCE, Engine
 from bigarrays._estimates import estimated
 from bigarrays._plan import PlannedStage
 
@@ -50,6 +51,7 @@ MERGING = 0.002
 LIFE, AGAIN = 500 * 3600.0, 120.0
 READS, WRITES, FEW = 5500, 3500, 20
 OPENING = 1.0
+STOPPING = 1.0
 JOBS: dict[str, Callable[[bigarrays.Lazy], bigarrays.Lazy]] = {
     "x - x.mean()": lambda x: x - x.mean(),
     "x - x.mean(time)": lambda x: x - x.mean(axis=0, keepdims=True),
@@ -78,8 +80,8 @@ class Virtual(Engine):
     def __init__(self, cluster: Cluster, prefixes: int, seed: int) -> None:
         super().__init__(None, MEMORY)
         self.count, self.threads = cluster.workers, 1
-        self.now = self.lost = self.busy = 0.0
-        self.losses = self.given = 0
+        self.clock = self.lost = self.busy = self.settled = 0.0
+        self.losses = self.given = self.stopped = 0
         self.most = 0
         self._cluster, self._random = cluster, random.Random(seed)
         slow = [cluster.has_stragglers and self._random.random() < SLOW for _ in range(cluster.workers)]
@@ -90,11 +92,14 @@ class Virtual(Engine):
         #: Seconds of a task, and its reads and writes, of the stage that is run.
         self.each: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
+    def now(self) -> float:
+        return self.clock
+
     def submit(self, work: Any, *arguments: Any) -> Future[Any]:
         first, end = arguments[-1]
         seconds, reads, writes = (one * (end - first) for one in self.each)
         free, worker = heapq.heappop(self._free)
-        start = max(free, self.now)
+        start = max(free, self.clock)
         # All share what the bucket gives; a part has its share once those before it have theirs.
         self._bucket = max(self._bucket, start) + (reads / READS + writes / WRITES) / self.prefixes
         done = max(start + OPENING + seconds * self._speed[worker], self._bucket)
@@ -104,14 +109,29 @@ class Virtual(Engine):
             error, done = RuntimeError("the worker is lost"), start + died
             self.lost, self.losses = self.lost + died + AGAIN, self.losses + 1
         self.busy += done - start
+        future.add_done_callback(lambda future: self._call_off(worker, start, done) if future.cancelled() else None)
         heapq.heappush(self._free, (done + (AGAIN if error else 0.0), worker))
         heapq.heappush(self._events, (done, self.given, future, error))
         self.given += 1
         self.most = max(self.most, len(self._events))
         return future
 
+    def _call_off(self, worker: int, start: float, done: float) -> None:
+        """A worker stops, and is free again."""
+        ends = min(done, max(start, self.clock + STOPPING))
+        self.busy -= done - ends
+        self.settled, self.stopped = max(self.settled, ends), self.stopped + 1
+        self._free = [(ends if one == worker else free, one) for free, one in self._free]
+        heapq.heapify(self._free)
+
     def ended(self) -> list[Future[Any]]:
-        self.now, _, future, error = heapq.heappop(self._events)
+        while self._events[0][2].cancelled():
+            heapq.heappop(self._events)
+        if len(self._events) < self.count and self._events[0][0] > self.clock + PATIENCE:
+            # As others do that have waited for long: who is idle may have something to do.
+            self.clock += PATIENCE
+            return []
+        self.clock, _, future, error = heapq.heappop(self._events)
         future.set_exception(error) if error else future.set_result(None)
         return [future]
 
@@ -179,7 +199,7 @@ def simulated(plan: dict[str, Any], cluster: Cluster, seed: int) -> Virtual:
         if number == len(plan["stages"]):
             # Workers look up versions: of what was read and of what was written.
             passes, looks_up = iter(plan["passes"]), True
-        if work == "merge":
+        if work in ("gather", "merge"):
             engine.each = (MERGING * parts[number - 1][1] / tasks, 0.0, 0.0)
         else:
             one = next(passes)["estimate"]
@@ -191,7 +211,9 @@ def simulated(plan: dict[str, Any], cluster: Cluster, seed: int) -> Virtual:
         for _ in _executors._run_stage(Planned(), number, stage, engine):  # type: ignore[arg-type]
             pass
         # A barrier: whoever is done waits for the last.
-        engine._free = [(engine.now, worker) for _, worker in engine._free]
+        engine.clock = max(engine.clock, engine.settled)
+        engine._events.clear()
+        engine._free = [(engine.clock, worker) for _, worker in engine._free]
         heapq.heapify(engine._free)
     return engine
 
@@ -210,7 +232,7 @@ def table(job: str, terabytes: int, workers: int, seed: int) -> None:
     print(f"opening {plan['opening']:.2f} s; {plan['size']:,} bytes")
     print(f"  journal {tasks * RECORD / 1e6:,.1f} MB; {reads:,} reads, {writes:,} writes, over {plan['prefixes']:,} prefixes")
     print(f"  {'':20}{'virtual':>9}{'worker h':>10}{'idle':>7}{'journal/s':>11}{'req/s':>8}{'a prefix':>10}{'lost':>8}", end="")
-    print(f"{'parts':>9}{'ms a part':>11}{'under way':>11}{'losses':>8}{'done again':>12}")
+    print(f"{'parts':>9}{'ms a part':>11}{'under way':>11}{'losses':>8}{'done again':>12}{'called off':>12}")
     kinds = {
         "nothing goes wrong": Cluster(workers, False, False, False),
         "stragglers": Cluster(workers, True, False, False),
@@ -223,11 +245,11 @@ def table(job: str, terabytes: int, workers: int, seed: int) -> None:
         begun = time.process_time()
         engine = simulated(plan, cluster, seed)
         real = time.process_time() - begun
-        first = first or engine.now
-        rate, all_of_it = (reads + writes) / engine.now, engine.now * workers
-        line = f"  {name:20}{hours(engine.now):>9}{all_of_it / 3600:10,.0f}{1 - engine.busy / all_of_it:7.0%}"
-        line += f"{tasks * RECORD / engine.now / 1e3:8,.1f} kB{rate:8,.0f}{rate / engine.prefixes:10,.1f}{engine.now / first - 1:+8.1%}"
-        line += f"{engine.given:9,}{real / engine.given * 1e3:11.3f}{engine.most:11,}{engine.losses:8,}{engine.lost / all_of_it:12.2%}"
+        first = first or engine.clock
+        rate, all_of_it = (reads + writes) / engine.clock, engine.clock * workers
+        line = f"  {name:20}{hours(engine.clock):>9}{all_of_it / 3600:10,.0f}{1 - engine.busy / all_of_it:7.0%}"
+        line += f"{tasks * RECORD / engine.clock / 1e3:8,.1f} kB{rate:8,.0f}{rate / engine.prefixes:10,.1f}{engine.clock / first - 1:+8.1%}"
+        line += f"{engine.given:9,}{real / engine.given * 1e3:11.3f}{engine.most:11,}{engine.losses:8,}{engine.lost / all_of_it:12.2%}{engine.stopped:12,}"
         print(line, flush=True)
 
 

@@ -1,5 +1,6 @@
 """Executors: pools of processes, Dask and others compute the same bits."""
 
+import heapq
 import os
 import pickle
 import signal
@@ -7,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +20,9 @@ import pytest
 import bigarrays as ba
 from bigarrays._engines import Engine, in_bytes, within
 from bigarrays._engines import engine as make_engine
+from bigarrays._executors import _run_stage, until
+from bigarrays._giving import is_called_off, run_parts
+from bigarrays._plan import PlannedStage
 
 OPTIONS: dict[str, Any] = {"format": "zarr3", "chunk_shape": (4, 32, 32)}
 
@@ -256,6 +260,120 @@ def test_workers_look_up_what_large_plans_have_done(
         plan.finish()
 
 
+class Holding(Executor):
+    """Two workers, of which one holds the first part until another one has done it."""
+
+    _max_workers = 2
+
+    def __init__(self) -> None:
+        self.threads, self.twins = ThreadPoolExecutor(8), 0
+        self.known: dict[Any, threading.Event] = {}
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        is_first, is_twin = not self.known, args[1:] in self.known
+        done = self.known.setdefault(args[1:], threading.Event())
+        self.twins += is_twin
+
+        def work() -> Any:
+            if is_first:
+                assert done.wait(60)
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                done.set()
+
+        return self.threads.submit(work)
+
+
+def test_what_takes_long_is_given_to_another_worker(
+    cube: ba.Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigarrays._giving._LONG", 0)
+    x = expressions(cube)["map"]
+    holding = Holding()
+    with warnings.catch_warnings():
+        # Nothing is done a third time.
+        warnings.simplefilter("error")
+        saved = x.save(tmp_path / "a", executor=holding, memory=1 << 21, **OPTIONS)
+    assert len(holding.known) > 4 and holding.twins >= 1 and not saved.incomplete
+    np.testing.assert_array_equal(saved[...], x.compute())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "cube"]
+
+
+class Virtual(Engine):
+    """Workers with a clock of their own, of which the first is so many times slower."""
+
+    def __init__(self, workers: int, slower: float) -> None:
+        super().__init__(None, None)
+        self.count, self.clock, self.slower = workers, 0.0, slower
+        self.given: list[Any] = []
+        self.events: list[tuple[float, int, Future[Any]]] = []
+        self.free = [(0.0, worker) for worker in range(workers)]
+
+    def now(self) -> float:
+        return self.clock
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        free, worker = heapq.heappop(self.free)
+        first, end = arguments[-1]
+        done = max(free, self.clock) + (end - first) * 10 * (1 if worker else self.slower)
+        future: Future[Any] = Future()
+        heapq.heappush(self.events, (done, len(self.given), future))
+        heapq.heappush(self.free, (done, worker))
+        self.given.append(arguments[-1])
+        return future
+
+    def ended(self) -> list[Future[Any]]:
+        if self.events[0][0] > self.clock + 1:
+            self.clock += 1
+            return []
+        self.clock, _, future = heapq.heappop(self.events)
+        if future.cancelled():
+            return []
+        future.set_result(None)
+        return [future]
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_slow_workers_are_not_waited_for(twice: bool) -> None:
+    by = Virtual(4, 20)
+    parts = [(task, task + 1) for task in range(12)]
+    done = list(run_parts(by, len, parts, (), "/nowhere/mark", "parts", twice=twice))
+    assert sorted(done) == parts
+    # 200 s of the slow one; those of the others take 30 s and 10 s more.
+    assert (len(by.given), by.clock < 60) == ((13, True) if twice else (12, False))
+
+
+def test_stages_of_one_worker_are_given_out_once() -> None:
+    class Planned:
+        def __reduce__(self) -> Any:
+            return object, ("/nowhere/plan.json", {})
+
+    for in_one_process in (False, True):
+        by = Virtual(3, 20)
+        by.parts = lambda tasks: iter([(0, 1), (1, 2), (2, 3)])  # type: ignore[method-assign]
+        stage = PlannedStage(3, "make", "", 0, in_one_process)
+        assert sum(1 for _ in _run_stage(Planned(), 0, stage, by)) == (1 if in_one_process else 3)  # type: ignore[arg-type]
+        assert by.given == ([(0, 3)] if in_one_process else [(0, 1), (1, 2), (2, 3), (0, 1)])
+
+
+def test_who_is_called_off_stops(tmp_path: Path) -> None:
+    mark, needed = tmp_path / "mark", tmp_path / "plan.json"
+    needed.touch()
+    look = until(str(mark), str(needed), (3, 7))
+    assert not is_called_off(str(mark), (3, 7))
+    mark.write_text("(3, 70)\n(0, 3)\n")
+    assert not is_called_off(str(mark), (3, 7)) and is_called_off(str(mark), (0, 3))
+    until(str(mark), str(needed), (3, 7))
+    with pytest.raises(ba.CancelledError):
+        until(str(mark), str(needed), (0, 3))
+    mark.write_text("")
+    assert is_called_off(str(mark), (3, 7))
+    look()
+    with pytest.raises(ba.CancelledError):
+        until(str(mark), str(needed))
+
+
 def test_parts_become_smaller_towards_the_end() -> None:
     by = Engine(ProcessPoolExecutor(5), None)
     for tasks in (0, 1, 7, 40, 1000, 123_457):
@@ -332,7 +450,7 @@ def test_what_workers_of_dask_have() -> None:
         by = make_engine(client, None, 1 << 30)
         assert (by.count, by.threads, by.memory) == (2, 3, 1 << 30)
         assert client.asked == {"pure": False, "resources": asked}
-        assert by.limits() == {"memory": 1 << 30, "workers": 6}
+        assert by.limits() == {"memory": 1 << 30, "workers": 6, "threads": 3}
     assert make_engine(Client({}), None, None).memory == 2 << 30
     with pytest.raises(ba.MemoryBudgetError, match="workers of Dask have"):
         make_engine(Client({}), None, 5 << 30)

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from ._bigarrays import Array, InvalidArgumentError
 from ._bigarrays import copy as _copied
 from ._engines import Engine
-from ._executors import expect_one, expect_shared, noted, run_parts, turn, workers
+from ._executors import expect_one, expect_shared, noted, turn, workers
+from ._giving import run_parts
 
 #: First coordinate and length of boxes along each axis.
 _Grid = list[tuple[int, int]]

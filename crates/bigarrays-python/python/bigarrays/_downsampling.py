@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 from ._bigarrays import Array, InvalidArgumentError
 from ._bigarrays import downsample as _downsampled
 from ._distributed import shared_folder
-from ._executors import expect_one, expect_shared, noted, run_parts, turn, workers
+from ._executors import expect_one, expect_shared, noted, turn, workers
+from ._giving import run_parts
 from ._targets import expect_resume
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from queue import Empty, SimpleQueue
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from ._bigarrays import InvalidArgumentError, MemoryBudgetError
@@ -50,6 +50,7 @@ class Engine:
         pieces: How many parts a worker would have of a stage, if all were as large as the first is, and as the last.
         threads: How many threads a task may use; None if its process finds that out.
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
+        called_off: Tasks that another worker has done meanwhile.
         withdraws: Whether cancelling a future keeps a task that has not begun from beginning, and leaves one that has alone.
     """
 
@@ -64,11 +65,12 @@ class Engine:
         self.threads: int | None = None
         self.memory = memory
         self.executor = executor
+        self.called_off = 0
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def limits(self) -> dict[str, Any]:
         """What plans for these workers are made for, as `bigarrays.plan` takes it."""
-        return {"memory": self.memory, "workers": self.count * (self.threads or 1)}
+        return {"memory": self.memory, "workers": self.count * (self.threads or 1), "threads": self.threads}
 
     def told(self) -> Told:
         """What its workers have to know."""
@@ -97,6 +99,14 @@ class Engine:
             return [self._ended.get(timeout=PATIENCE)]
         except Empty:
             return []
+
+    def now(self) -> float:
+        """Seconds of the clock that durations are taken by."""
+        return monotonic()
+
+    def has_begun(self, future: Future[Any]) -> bool:
+        """Whether a part runs, as far as that is known: a task may wait for a worker for long."""
+        return True
 
     def replace(self) -> bool:
         """Whether there are other workers in place of those that are lost."""
@@ -253,6 +263,9 @@ class Submitit(Engine):
         if not done:
             sleep(PATIENCE)
         return done
+
+    def has_begun(self, future: Future[Any]) -> bool:
+        return not self._is_slurm or self._jobs[future].state == "RUNNING"
 
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
         if self._is_slurm:

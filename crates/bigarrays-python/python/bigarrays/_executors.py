@@ -8,30 +8,23 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
-from concurrent.futures import CancelledError as Withdrawn
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple, SupportsIndex, TypeVar
+from typing import Any, NamedTuple, SupportsIndex
 from uuid import uuid4
 
 from ._bigarrays import Array, CancelledError, Error, InvalidArgumentError
 from ._engines import PATIENCE, Engine, Told, engine
+from ._giving import is_called_off, run_parts
 from ._plan import Plan, PlannedStage
 from ._progress import Progress, reporter
-
-#: How often a part is given out again whose worker was lost.
-_TRIES = 3
 
 #: The most tasks of a plan of which the caller looks up at the end whether what they have done is as they left it; of more, workers
 #: do so.
 _LOOKED_UP = 10_000
 
 _Part = tuple[int, int]
-
-_T = TypeVar("_T")
 
 #: A process runs one task at a time, which has the memory and the threads of all of it.
 _TURN = threading.Lock()
@@ -46,12 +39,6 @@ class _Order(NamedTuple):
     told: Told
     # It is there once the work is to stop.
     mark: str
-
-
-class Answer(NamedTuple):
-    """What a worker gives back."""
-
-    value: Any
 
 
 def expect_one(executor: Any, processes: int | None) -> None:
@@ -101,7 +88,7 @@ def run_plan(plan: Plan, by: Engine, progress: Progress | None = None) -> None:
                 report(done + stage.bytes * ended // max(stage.tasks, 1), total)
         done += stage.bytes
     if sum(stage.tasks for stage in stages) <= _LOOKED_UP:
-        plan.run(memory=by.memory)
+        plan._end(by.memory, by.called_off)
         return
     # Run again, tasks look up whether what they have done, and what it was made of, is as it was.
     for number, stage in enumerate(stages):
@@ -116,94 +103,11 @@ def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Gene
     order = _Order(file, storage_options, by.memory, by.told(), f"{file}.stop-{uuid4().hex}")
     parts = iter([(0, stage.tasks)]) if stage.in_one_process else by.parts(stage.tasks)
     done = 0
-    with closing(run_parts(by, _work, parts, (order, number), order.mark, f"stage {number} of {file}")) as ended:
+    what, twice = f"stage {number} of {file}", not stage.in_one_process
+    with closing(run_parts(by, _work, parts, (order, number), order.mark, what, twice=twice)) as ended:
         for first, end in ended:
             done += end - first
             yield done
-
-
-def run_parts(
-    by: Engine,
-    work: Callable[..., Any],
-    parts: Iterable[_T],
-    arguments: tuple[Any, ...],
-    mark: str | None,
-    what: str,
-    answers: dict[_T, Any] | None = None,
-) -> Generator[_T]:
-    """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, None, or an
-    answer.
-
-    Args:
-        by: The workers.
-        work: A function that workers can import.
-        parts: Any number of them. Some are under way at the same time: a few for each worker.
-        arguments: What all parts have in common.
-        mark: A file that is made so that workers stop, if they look for one.
-        what: What it is, in errors.
-        answers: Where answers go, by parts.
-    """
-    fresh = iter(parts)
-    again: deque[tuple[_T, int]] = deque()
-    under_way: dict[Future[Any], tuple[_T, int]] = {}
-    # Losses of all workers since any part was done.
-    losses = 0
-    try:
-        while True:
-            while len(under_way) < by.ahead * by.count:
-                given = again.popleft() if again else next(((part, 0) for part in fresh), None)
-                if given is None:
-                    break
-                under_way[by.submit(work, *arguments, given[0])] = given
-            if not under_way:
-                return
-            lost = False
-            for future in by.ended():
-                if future not in under_way:
-                    # Of a worker that was replaced.
-                    continue
-                part, tries = under_way.pop(future)
-                error = _returned(future)
-                if isinstance(error, Answer) and answers is not None:
-                    answers[part] = error.value
-                if error is None or isinstance(error, Answer):
-                    losses = 0
-                    yield part
-                    continue
-                if isinstance(error, Error) or tries == _TRIES or not isinstance(error, Exception):
-                    raise error
-                lost |= isinstance(error, BrokenExecutor)
-                again.appendleft((part, tries + 1))
-            if lost:
-                # All that was under way is lost with it.
-                again.extendleft(under_way.values())
-                under_way.clear()
-                losses += 1
-                if losses > _TRIES or not by.replace():
-                    raise BrokenExecutor(f"the executor lost its workers at {what}")
-    except BaseException:
-        _stop(mark, by, under_way)
-        raise
-
-
-def _returned(future: Future[Any]) -> BaseException | Answer | None:
-    """What a worker has returned, or what became of it."""
-    try:
-        returned: BaseException | Answer | None = future.exception() or future.result()
-    except Withdrawn as error:
-        return error
-    return returned
-
-
-def _stop(mark: str | None, by: Engine, under_way: dict[Future[Any], Any]) -> None:
-    """Has all workers stop, and waits for them: they write where the plan's folder is, which may be removed then."""
-    if mark is None:
-        by.stop(under_way)
-        return
-    Path(mark).touch()
-    # Who does not wait, by another Ctrl-C, leaves it for tasks that have not begun.
-    by.stop(under_way)
-    Path(mark).unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=4)
@@ -235,23 +139,23 @@ def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
         with turn(order.told):
             changed = os.stat(order.file).st_mtime_ns
             plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
-            plan.run(stage, part, memory=order.memory, progress=until(order.mark, order.file))
+            plan._run_part(stage, part, order.memory, until(order.mark, order.file, part))
     except Exception as error:
         first, end = part
         return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")
     return None
 
 
-def until(mark: str, needed: str) -> Callable[[int, int], None]:
-    """Ends the work once its mark is there, or a file that it needs is not."""
+def until(mark: str, needed: str, part: Any = None) -> Callable[..., None]:
+    """Ends the work once its mark is there, for all or for this part, or a file that it needs is not."""
     looked = float("-inf")
 
-    def look(done: int, total: int) -> None:
+    def look(done: int = 0, total: int = 0) -> None:
         nonlocal looked
         if time.monotonic() - looked > PATIENCE:
             looked = time.monotonic()
-            if os.path.exists(mark) or not os.path.exists(needed):
+            if is_called_off(mark, part) or not os.path.exists(needed):
                 raise CancelledError("the caller has stopped")
 
-    look(0, 0)
+    look()
     return look

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from os.path import abspath, exists
 from operator import index
@@ -20,8 +21,8 @@ class PlannedStage(NamedTuple):
     """How many there are; they are called 0, 1, …"""
 
     work: str
-    """What a task does: it makes a block of results, folds some of the elements that become one, or merges what others have
-    folded."""
+    """What a task does: it makes a block of results, folds some of the elements that become one, gathers what many others have folded, or
+    merges that."""
 
     text: str
     """What is computed."""
@@ -124,6 +125,15 @@ class Plan:
             return
         warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
 
+    def _run_part(self, stage: int, tasks: tuple[int, int], memory: int | None, stop: Callable[[], object]) -> None:
+        """As `run`; what `stop` raises, which is called about ten times a second, ends the work, within a task as well."""
+        self._inner.run(stage, tasks, memory, None, stop)
+
+    def _end(self, memory: int | None, called_off: int) -> None:
+        """Looks up what is done, and ends the job. Tasks that were called off may have written a part of what others had noted: it is made
+        again, and nobody is warned."""
+        warn_of_redone(max(self._inner.run(None, None, memory, None) - called_off, 0))
+
     def finish(self) -> None:
         """Ends the job, of which all tasks have been run: marks the results as complete, without looking up versions of what was written
         or read. To look these up in many processes, run all tasks once more before.
@@ -167,6 +177,7 @@ def plan(
     *,
     memory: int | None = None,
     workers: int | None = None,
+    threads: int | None = None,
     scratch: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Plan:
@@ -184,6 +195,8 @@ def plan(
         memory: The most bytes that each process may use; a quarter of what this one may use if None.
         workers: How many processors will work on the plan, on whatever machines: it has as many tasks as keep them busy. Those of this
             machine if None.
+        threads: How many threads each of these processes will have: together they have to do with `memory`. Those of this process if
+            None.
         scratch: A folder that all processes see, for results that later stages take; the one beside the file if None.
         options: As `bigarrays.save` has them.
 
@@ -203,7 +216,7 @@ def plan(
         for url, result in results.items():
             made[url] = target(create, result, url, options)
         pairs = [(result._inner, made[url]) for url, result in results.items()]
-        _PlanFile.write(abspath(fspath(file)), pairs, memory, workers, scratch, storage_options)
+        _PlanFile.write(abspath(fspath(file)), pairs, memory, (workers, threads), scratch, storage_options)
     except BaseException:
         for url in made:
             remove(url, storage_options=storage_options)

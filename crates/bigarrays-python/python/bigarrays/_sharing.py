@@ -11,7 +11,8 @@ from uuid import uuid4
 from ._bigarrays import Array, InvalidArgumentError, _Sharing
 from ._distributed import shared_folder
 from ._engines import Told
-from ._executors import expect_one, expect_shared, noted, run_parts, turn, until, workers
+from ._executors import expect_one, expect_shared, noted, turn, until, workers
+from ._giving import run_parts
 from ._progress import Progress, reporter
 
 

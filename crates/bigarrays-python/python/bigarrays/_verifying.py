@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._bigarrays import InvalidArgumentError, Report
 from ._bigarrays import verify as _verified
-from ._executors import Answer, expect_one, noted, run_parts, turn, workers
+from ._executors import expect_one, noted, turn, workers
+from ._giving import Answer, run_parts
 
 if TYPE_CHECKING:
     from ._domain import Box

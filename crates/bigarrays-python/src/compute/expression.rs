@@ -478,7 +478,7 @@ impl PyLazy {
             scratch: scratch.as_deref(),
             journal: journal.as_deref(),
             workers: workers.unwrap_or(0),
-            progress: None,
+            ..ComputeOptions::default()
         };
         detached(py, || {
             let all: Vec<_> = results.iter().map(|(lazy, target)| (lazy, target.as_ref())).collect();

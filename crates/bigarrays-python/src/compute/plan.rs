@@ -12,7 +12,7 @@ use crate::array::PyArray;
 use crate::compute::expression::{PyLazy, budget};
 use crate::compute::mapped;
 use crate::interrupt::detached;
-use crate::jobs::reported;
+use crate::jobs::reported_until;
 
 /// A plan in a file. `bigarrays.Plan` has what users see.
 #[pyclass(name = "_PlanFile", module = "bigarrays._bigarrays", frozen)]
@@ -30,14 +30,14 @@ fn with_functions(options: &OpenOptions) -> Opening<'_> {
 
 #[pymethods]
 impl PyPlanFile {
-    /// Plans expressions, each into an array.
+    /// Plans expressions, each into an array, for so many processors, as many of which as are said make up a process.
     #[staticmethod]
     fn write(
         py: Python<'_>,
         file: PathBuf,
         results: Vec<(PyRef<'_, PyLazy>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
-        workers: Option<u64>,
+        processors: (Option<u64>, Option<u64>),
         scratch: Option<PathBuf>,
         storage_options: HashMap<String, String>,
     ) -> PyResult<Self> {
@@ -48,7 +48,8 @@ impl PyPlanFile {
         let written = detached(py, || {
             let options = ComputeOptions {
                 memory: budget(memory),
-                workers: workers.unwrap_or(0),
+                workers: processors.0.unwrap_or(0),
+                threads: processors.1.unwrap_or(0),
                 scratch: scratch.as_deref(),
                 ..ComputeOptions::default()
             };
@@ -85,7 +86,7 @@ impl PyPlanFile {
     }
 
     /// Runs these tasks of a stage, or all that is left, and returns how much was done again.
-    #[pyo3(signature = (stage = None, tasks = None, memory = None, progress = None))]
+    #[pyo3(signature = (stage = None, tasks = None, memory = None, progress = None, stop = None))]
     fn run(
         &self,
         py: Python<'_>,
@@ -93,8 +94,9 @@ impl PyPlanFile {
         tasks: Option<(u64, u64)>,
         memory: Option<u64>,
         progress: Option<Py<PyAny>>,
+        stop: Option<Py<PyAny>>,
     ) -> PyResult<u64> {
-        reported(py, progress.as_ref(), |report| {
+        reported_until(py, progress.as_ref(), stop.as_ref(), |report| {
             let options = ComputeOptions {
                 memory: budget(memory),
                 progress: Some(report),

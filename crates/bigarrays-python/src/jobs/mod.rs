@@ -12,4 +12,4 @@ pub(crate) mod roi;
 pub(crate) mod sharing;
 pub(crate) mod verify;
 
-pub(crate) use progress::reported;
+pub(crate) use progress::{reported, reported_until};

@@ -21,6 +21,9 @@ const FEW: u64 = 64;
 /// To list so many values takes about as long as to ask for one.
 const LISTED: u64 = 16;
 
+/// Chunks of an array that are asked for to find out whether most are stored.
+const SOME: u64 = 32;
+
 /// Chunks that are asked for at once.
 const BATCH: u64 = 1 << 14;
 
@@ -92,6 +95,32 @@ impl Array {
             },
             set => set?.list(),
         }
+    }
+
+    /// Whether most chunks seem to be stored, as far as a few of them say, always the same ones: a list of all that a full array has
+    /// is long.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn seems_full(&self) -> Result<bool> {
+        let set = ChunkSet::none_of(self, self.domain())?;
+        if set.shown <= FEW {
+            return Ok(false);
+        }
+        // Multiples of the golden ratio lie evenly, and in no rhythm of the grid's.
+        let number = |k: u64| {
+            let share = k.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            ((u128::from(share) * u128::from(set.places())) >> 64) as u64
+        };
+        let places = (1..=SOME).map(|k| set.place(number(k))).filter(|place| set.seen(place).is_some());
+        let request = |place: Dims<u64>| Get::new(self.layout().chunk_key(&place), Part::Presence, u64::MAX);
+        let requests: Vec<Get> = places.map(request).collect();
+        let stored = Mutex::new(0);
+        self.store().get_many(&requests, &|_, blob| {
+            *stored.locked() += usize::from(blob.is_some());
+            Ok(())
+        })?;
+        Ok(!requests.is_empty() && stored.into_value() * 4 >= requests.len() * 3)
     }
 }
 

@@ -53,6 +53,27 @@ impl Array {
         self.read_as(part, out, &Elements { fill: layout.fill.as_bytes(), plain, decode: &decode })
     }
 
+    /// Asks the store for what [`Array::read_into`] of the box `part` asks it for, and leaves what it sends: whoever has put a store
+    /// around it sees versions, without memory for elements.
+    ///
+    /// # Errors
+    /// Those of the store; `NotFound` for missing chunks of a strict array.
+    pub(crate) fn ask(&self, part: &Domain) -> Result<()> {
+        let inside = self.stored_inside(part)?;
+        if inside.iter().any(|axis| axis.count == 0) {
+            return Ok(());
+        }
+        let layout = &self.stored.layout;
+        let projection = layout.grid.project_selection(&inside);
+        let total = projection.len();
+        for first in (0..total).step_by(BATCH) {
+            let all = first..total.min(first + BATCH);
+            let requests: Few<Get> = all.map(|k| request(layout, &projection.get(k))).collect();
+            fetch(&self.stored, &requests, &Destinations::NONE, &|_, _| Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// Reads the box `part` into `out`, of the same shape and of items as `elements` makes them.
     pub(super) fn read_as(&self, part: &Domain, out: ViewMut<'_>, elements: &Elements<'_>) -> Result<()> {
         let axes = self.view.stored_axes(part)?;

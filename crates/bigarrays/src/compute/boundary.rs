@@ -147,14 +147,17 @@ impl Boundary {
     }
 }
 
+/// Writes the elements of a box to memory of its shape.
+pub(crate) type ReadBox<'a> = dyn Fn(&Domain, ViewMut<'_>) -> Result<()> + 'a;
+
 /// Elements of an input, and what is beyond its ends.
 pub(crate) struct Beyond<'a> {
     pub(crate) domain: &'a Domain,
     pub(crate) dtype: DataType,
     /// Of each axis; no box reaches beyond those that have none.
-    pub(crate) boundaries: &'a [Option<Boundary>],
+    pub(crate) boundaries: Dims<Option<Boundary>>,
     /// Writes the elements of a box within the domain.
-    pub(crate) read: &'a dyn Fn(&Domain, ViewMut<'_>) -> Result<()>,
+    pub(crate) read: &'a ReadBox<'a>,
 }
 
 impl Beyond<'_> {
@@ -176,6 +179,40 @@ impl Beyond<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives `ask` the boxes within the domain that [`Beyond::read`] of a box reads.
+    pub(crate) fn look_up(&self, wanted: &Domain, ask: &dyn Fn(&Domain) -> Result<()>) -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let inside = wanted.intersect(self.domain);
+        if !inside.is_empty() {
+            ask(&inside)?;
+        }
+        for axis in 0..wanted.ndim() {
+            let Some(boundary) = self.boundaries[axis] else { continue };
+            for run in boundary.runs(&wanted.range(axis), &self.domain.range(axis)) {
+                if let Some(far) = self.far(&run, axis, (wanted, &inside))? {
+                    self.look_up(&far, ask)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a run along an axis is of, if that is not at hand.
+    fn far(&self, run: &Run, axis: usize, (wanted, inside): (&Domain, &Domain)) -> Result<Option<Domain>> {
+        let Some(source) = &run.source else { return Ok(None) };
+        if !inside.is_empty() && source.start >= inside.origin()[axis] && source.end <= inside.end(axis) {
+            return Ok(None);
+        }
+        let range = |other: usize| match other.cmp(&axis) {
+            std::cmp::Ordering::Less => wanted.range(other),
+            std::cmp::Ordering::Equal => source.clone(),
+            std::cmp::Ordering::Greater => wanted.intersect(self.domain).range(other),
+        };
+        Domain::from_ranges(&(0..wanted.ndim()).map(range).collect::<Dims<_>>()).map(Some)
     }
 
     /// Writes the elements of a run along an axis. Those before the axis are there beyond the ends of their axes as well.
@@ -200,18 +237,10 @@ impl Beyond<'_> {
             slabs.fill(bytes, at(&run.wanted)..at(&run.wanted) + count, &element[..item]);
             return Ok(());
         };
-        let is_there =
-            !inside.is_empty() && source.start >= inside.origin()[axis] && source.end <= inside.end(axis);
-        if is_there {
+        let Some(far) = self.far(run, axis, (wanted, inside))? else {
             slabs.copy(bytes, at(source), at(&run.wanted), count, run.is_backward);
             return Ok(());
-        }
-        let range = |other: usize| match other.cmp(&axis) {
-            std::cmp::Ordering::Less => wanted.range(other),
-            std::cmp::Ordering::Equal => source.clone(),
-            std::cmp::Ordering::Greater => wanted.intersect(self.domain).range(other),
         };
-        let far = Domain::from_ranges(&(0..wanted.ndim()).map(range).collect::<Dims<_>>())?;
         if far.is_empty() {
             return Ok(());
         }
@@ -302,7 +331,7 @@ mod tests {
             let all = [Boundary::Nearest, Boundary::Reflect, Boundary::Mirror, Boundary::Wrap, constant];
             let shape: Vec<u64> = lengths.iter().map(|at| at.0 as u64).collect();
             let domain = Domain::from_shape(&shape).unwrap();
-            let boundaries: Vec<_> = kinds.iter().map(|&kind| Some(all[kind])).collect();
+            let boundaries: Dims<_> = kinds.iter().map(|&kind| Some(all[kind])).collect();
             let wanted: Vec<_> = lengths.iter().map(|at| at.1..at.1 + at.2).collect();
             let wanted = Domain::from_ranges(&wanted).unwrap();
             let value = |at: &[i64]| at.iter().fold(0u8, |all, &one| all * 5 + one as u8);
@@ -312,9 +341,22 @@ mod tests {
                 out.copy_from(&View::dense(&made, &super::lengths(part)?, 1, Order::C)?);
                 Ok(())
             };
-            let beyond = Beyond { domain: &domain, dtype: DataType::U8, boundaries: &boundaries, read: &read };
+            let beyond = Beyond { domain: &domain, dtype: DataType::U8, boundaries, read: &read };
             let mut found = vec![0; wanted.checked_len().unwrap() as usize];
+            let asked = std::cell::RefCell::new(Vec::new());
+            let read = |part: &Domain, out: ViewMut<'_>| {
+                asked.borrow_mut().push(part.clone());
+                read(part, out)
+            };
+            let beyond = Beyond { read: &read, ..beyond };
             beyond.read(&wanted, &mut found).unwrap();
+            let looked_up = std::cell::RefCell::new(Vec::new());
+            let ask = |part: &Domain| {
+                looked_up.borrow_mut().push(part.clone());
+                Ok(())
+            };
+            beyond.look_up(&wanted, &ask).unwrap();
+            prop_assert_eq!(asked.into_inner(), looked_up.into_inner());
             for (at, found) in points(&wanted).iter().zip(found) {
                 let inside = at.iter().enumerate().map(|(axis, &at)| place(all[kinds[axis]], at, lengths[axis].0));
                 let expected = inside.collect::<Option<Vec<_>>>().map_or(99, |at| value(&at));

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use crate::array::Array;
-use crate::base::buffer::{Order, ViewMut, byte_len, try_first_bytes, with_scratch};
+use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
@@ -15,6 +15,7 @@ use crate::compute::ledger::Noting;
 use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
 use crate::compute::plan::HeldBoxes;
+use crate::compute::resume::is_as_noted;
 use crate::run::interrupt::check_interrupt;
 use crate::run::pool::threads;
 use crate::run::runner::{FAR, Progress, Runner};
@@ -85,9 +86,12 @@ impl Boxed<'_> {
 
     fn is_done(&self, number: u64, part: &Domain) -> Result<bool> {
         let Some(noting) = &self.noting else { return Ok(false) };
-        let Some(made) = noting.made(number)? else { return Ok(false) };
-        let is_so =
-            Digest::of_versions(self.target, part)? == made.to && self.versions(part)? == Some(made.from);
+        let made = noting.all_made(number)?;
+        if made.is_empty() {
+            return Ok(false);
+        }
+        let to = || Digest::of_versions(self.target, part);
+        let is_so = is_as_noted(&made, to, || self.versions(part))?.is_some();
         if !is_so {
             noting.redo();
         }
@@ -200,16 +204,10 @@ impl Slots {
     }
 }
 
-/// Reads what an input would read, and leaves it.
+/// Asks for what an input would read.
 fn look_up(array: &Array) -> Result<()> {
-    let (held, item) = (empty_in(MemoryStore::new(), &Lazy::of(array)?, array)?, array.dtype().size());
-    each_chunk(array, &held, &|_, part| {
-        let shape = lengths(part)?;
-        with_scratch(|buffer| {
-            let bytes = try_first_bytes(buffer, byte_len(&shape, item)?)?;
-            array.read_into(part, ViewMut::dense(bytes, &shape, item, Order::C)?)
-        })
-    })
+    let held = empty_in(MemoryStore::new(), &Lazy::of(array)?, array)?;
+    each_chunk(array, &held, &|_, part| array.ask(part))
 }
 
 /// Does `work` for each chunk of an array in memory that is of another one, and the box that it has, on all threads.

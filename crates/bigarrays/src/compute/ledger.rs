@@ -220,6 +220,15 @@ impl Noting<'_> {
         found.map_err(|error| failed(&self.ledger.folder, error))
     }
 
+    /// All that was noted of a block: several processes may have made it at the same time.
+    ///
+    /// # Errors
+    /// Any error of files.
+    pub(super) fn all_made(&self, block: u64) -> Result<Vec<Made>> {
+        let found = self.ledger.noted().and_then(|noted| noted.all(self.job, block));
+        found.map_err(|error| failed(&self.ledger.folder, error))
+    }
+
     /// What an earlier run has kept of a block.
     ///
     /// # Errors

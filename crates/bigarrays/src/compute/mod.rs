@@ -52,6 +52,7 @@ mod flows;
 mod footprint;
 mod foreign;
 mod function;
+mod gathering;
 mod grids;
 mod group;
 mod grouped;

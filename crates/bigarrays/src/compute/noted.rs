@@ -59,7 +59,7 @@ fn parse(bytes: &[u8; LENGTH]) -> Option<Record> {
     Some(((u128::from_le_bytes(*job), u64::from_le_bytes(*block)), made))
 }
 
-/// Records in the order of jobs and blocks, one for each block: the last.
+/// Records in the order of jobs and blocks. Those of one block are in the order in which they were noted, each once.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     /// A file without a name, unless there are none.
@@ -90,20 +90,32 @@ impl Noted {
         runs.merged(folder)
     }
 
-    /// The record of a block.
+    /// The last record of a block.
     pub(super) fn find(&self, job: u128, block: u64) -> io::Result<Option<Made>> {
-        let Some(sorted) = &self.sorted else { return Ok(None) };
+        Ok(self.all(job, block)?.pop())
+    }
+
+    /// All records of a block. Several processes may have made it at the same time, and each has noted what it found then.
+    pub(super) fn all(&self, job: u128, block: u64) -> io::Result<Vec<Made>> {
+        let mut all = Vec::new();
+        let Some(sorted) = &self.sorted else { return Ok(all) };
         let (mut first, mut end) = (0, self.count);
         while first < end {
             let middle = first + (end - first) / 2;
-            let (key, made) = read_at(sorted, middle)?;
-            match key.cmp(&(job, block)) {
-                std::cmp::Ordering::Equal => return Ok(Some(made)),
-                std::cmp::Ordering::Less => first = middle + 1,
-                std::cmp::Ordering::Greater => end = middle,
+            if read_at(sorted, middle)?.0 < (job, block) {
+                first = middle + 1;
+            } else {
+                end = middle;
             }
         }
-        Ok(None)
+        for at in first..self.count {
+            let (key, made) = read_at(sorted, at)?;
+            if key != (job, block) {
+                break;
+            }
+            all.push(made);
+        }
+        Ok(all)
     }
 }
 
@@ -158,15 +170,9 @@ impl Runs {
         while let Some(Reverse((_, run))) = heap.pop() {
             let record = std::mem::replace(&mut heads[run], runs[run].next()?);
             heap.extend(key(&heads[run]).map(|key| Reverse((key, run))));
-            let Some(record) = record else { continue };
-            if let Some(before) = last.replace(record).filter(|before| before.0 != record.0) {
-                writer.write_all(&bytes_of(before))?;
-                count += 1;
-            }
-        }
-        if let Some(before) = last {
-            writer.write_all(&bytes_of(before))?;
-            count += 1;
+            let Some(record) = record.filter(|record| last != Some(*record)) else { continue };
+            writer.write_all(&bytes_of(record))?;
+            (last, count) = (Some(record), count + 1);
         }
         Ok(Noted { sorted: Some(writer.into_inner().map_err(io::IntoInnerError::into_error)?), count })
     }
@@ -225,10 +231,12 @@ mod tests {
         for at in (0..10).filter(|at| *at != 1) {
             last.insert((u128::from(at % 3), (at * 7919) % 20_011), made(at + 1_000_000));
         }
-        assert_eq!(noted.count, last.len() as u64);
         for ((job, block), made) in last {
             assert_eq!(noted.find(job, block).unwrap(), Some(made));
         }
+        let all = |job, block| noted.all(job, block).unwrap();
+        assert_eq!(all(2, 15_838), [made(2), made(1_000_002)]);
+        assert_eq!(all(0, 20_011), []);
         assert_eq!((noted.find(3, 0).unwrap(), noted.find(0, 20_011).unwrap()), (None, None));
         assert_eq!(Noted::of(&[], folder.path()).unwrap().find(0, 0).unwrap(), None);
     }

@@ -57,6 +57,7 @@ pub(super) fn steps(stages: &[Stage], plan: &Plan) -> Vec<Step> {
         // What is held in memory is kept as what was folded.
         if boxes.tasks > 1 || is_held(stage) {
             steps.push(step(Work::Fold, kept.saturating_mul(boxes.tasks)));
+            steps.extend(boxes.groups().map(|groups| step(Work::Gather, kept.saturating_mul(groups.count))));
             steps.push(step(Work::Merge, kept));
         } else {
             steps.push(step(Work::Make, kept));
@@ -113,7 +114,7 @@ impl Execution<'_> {
         }
         let known = self.expect_all_done(steps, number, place)?;
         let report = |progress: Progress| self.report(progress);
-        let makes_held = step.work != Work::Fold && is_held(&self.stages[step.pass]) && tasks.contains(&0);
+        let makes_held = step.work.makes() && is_held(&self.stages[step.pass]) && tasks.contains(&0);
         let part = Part { work: step.work, tasks };
         let (stage, mut made) = (&self.stages[step.pass], known);
         self.running(step.pass, Some(part), &report).run(&mut made, place)?;
@@ -204,7 +205,7 @@ impl Execution<'_> {
         place: &dyn Fn(usize) -> Option<Place<'p>>,
     ) -> Result<u64> {
         let stage = &self.stages[step.pass];
-        Ok(if step.work != Work::Fold && is_held(stage) {
+        Ok(if step.work.makes() && is_held(stage) {
             u64::from(!stage.held().all(|output| resumed.result_path(output.number).is_file()))
         } else {
             let record = self.whole.map(|whole| whole.pass(step.pass));

@@ -117,7 +117,7 @@ impl Running<'_> {
         };
         match &pass.folding {
             Some(folding) => {
-                self.reducing(compiled, folding, sinks)?.run(&runner, sinks, self.part.as_ref())?;
+                self.reducing(compiled, folding, sinks)?.run_part(&runner, sinks, self.part.as_ref())?;
             }
             None => self.each_element(&compiled, &runner, sinks)?,
         }
@@ -178,6 +178,7 @@ impl Running<'_> {
                 let number = tasks.get(at);
                 let is_done = match work {
                     Work::Fold => record.partials.has(number),
+                    Work::Gather => record.gathered.has(number),
                     Work::Make | Work::Merge => record.is_noted(number)?,
                 };
                 missing += u64::from(!is_done);

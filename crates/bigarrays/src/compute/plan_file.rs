@@ -100,8 +100,8 @@ impl<'a> From<&'a OpenOptions> for Opening<'a> {
 pub struct PlannedStage {
     /// What is computed.
     pub text: String,
-    /// What a task does: it makes a block of results, folds some of the elements that become one, or merges what others have
-    /// folded.
+    /// What a task does: it makes a block of results, folds some of the elements that become one, gathers what many others have
+    /// folded, or merges that.
     pub work: &'static str,
     /// How many tasks there are.
     pub tasks: u64,
@@ -399,10 +399,10 @@ fn listed(stages: &[Stage], plan: &Plan) -> Vec<PlannedStage> {
         tasks: step.tasks,
         bytes: match &plan.boxes {
             Some(boxes) => plan.bytes().saturating_mul(boxes.boxes.len() as u64),
-            None if step.work == Work::Merge => 0,
+            None if matches!(step.work, Work::Gather | Work::Merge) => 0,
             None => plan.passes[step.pass].bytes,
         },
-        is_shared: step.work != Work::Fold && plan.passes[step.pass].is_shared,
+        is_shared: step.work.makes() && plan.passes[step.pass].is_shared,
     };
     steps(stages, plan).into_iter().map(one).collect()
 }

@@ -74,6 +74,21 @@ impl Compiled {
         ends.into_iter().map(piece).collect()
     }
 
+    /// Asks stores for all that [`Compiled::read`] of `part` asks them for, and computes nothing: what watches them sees versions.
+    ///
+    /// # Errors
+    /// Those of the stores.
+    pub(crate) fn look_up(&self, part: &Domain) -> Result<()> {
+        let mut is_read = vec![false; self.inputs.len()];
+        for (first, input) in self.inputs.iter().enumerate() {
+            if !is_read[first] {
+                input.leaf.look_up(&input.needed(&self.domain, part)?)?;
+                self.together(first).iter().for_each(|one| is_read[one.0] = true);
+            }
+        }
+        Ok(())
+    }
+
     /// For each result, an element of it where nothing is stored.
     ///
     /// # Errors
@@ -117,14 +132,8 @@ impl Compiled {
 }
 
 impl Input {
-    /// Reads what a block needs of this, and of results of the same operation: their numbers are given.
-    fn read(
-        &self,
-        whole: &Domain,
-        part: &Domain,
-        order: Order,
-        together: &[(usize, usize)],
-    ) -> Result<Vec<Read>> {
+    /// The box that a block needs of this.
+    fn needed(&self, whole: &Domain, part: &Domain) -> Result<Domain> {
         let of = |axis: usize| {
             let at = axis_of(axis, self.domain.ndim(), whole.ndim());
             let range = self.domain.range(axis);
@@ -133,7 +142,18 @@ impl Input {
                 false => part.range(at),
             }
         };
-        let part = Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())?;
+        Domain::from_ranges(&(0..self.domain.ndim()).map(of).collect::<Dims<_>>())
+    }
+
+    /// Reads what a block needs of this, and of results of the same operation: their numbers are given.
+    fn read(
+        &self,
+        whole: &Domain,
+        part: &Domain,
+        order: Order,
+        together: &[(usize, usize)],
+    ) -> Result<Vec<Read>> {
+        let part = self.needed(whole, part)?;
         let shape = lengths(&part)?;
         let item = self.item as usize;
         if let Leaf::Array(array) = &self.leaf
@@ -201,6 +221,35 @@ impl Leaf {
                 })
             }
             Self::Pending => Err(Error::unsupported("a result that is not there yet")),
+        }
+    }
+    /// Asks stores for what reading `part` asks them for.
+    fn look_up(&self, part: &Domain) -> Result<()> {
+        match self {
+            // Nobody watches these.
+            Self::Array(array) if is_in_memory(array) => Ok(()),
+            Self::Array(array) => array.ask(part),
+            // No version of what another library reads is known.
+            Self::Foreign(_) => Ok(()),
+            Self::Pending => Err(Error::unsupported("a result that is not there yet")),
+            Self::View(mapping, of) => match &**of {
+                Self::Array(array) if mapping.listed().is_some() => {
+                    let (shape, item) = (lengths(part)?, array.dtype().size());
+                    let mut memory = Memory::new(byte_len(&shape, item)?)?;
+                    self.read(part, ViewMut::dense(memory.bytes_mut(), &shape, item, Order::C)?)
+                }
+                of => viewed::look_up(mapping, part, &mut |part| of.look_up(part)),
+            },
+            Self::Join(parts) => parts
+                .iter()
+                .map(|(domain, leaf)| (part.intersect(domain), leaf))
+                .filter(|(inside, _)| !inside.is_empty())
+                .try_for_each(|(inside, leaf)| leaf.look_up(&inside)),
+            Self::Computed(compiled, _) => compiled.look_up(part),
+            Self::Windows(of, number, inputs) => {
+                let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+                of.look_up(*number, part, &domains, &|input, part| inputs[input].leaf.look_up(part))
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::run::interrupt::check_interrupt;
 use crate::run::runner::{Advance, Runner};
 
 /// How many tasks, and how many blocks, each box of the results has that have anything to fold.
-type OfBoxes = BTreeMap<u64, (u64, u64)>;
+pub(super) type OfBoxes = BTreeMap<u64, (u64, u64)>;
 
 /// A pass that reduces elements.
 pub(super) struct Reducing<'a> {
@@ -38,22 +38,22 @@ pub(super) struct Reducing<'a> {
     pub(super) stage: &'a Stage,
     pub(super) folding: &'a Folding,
     pass: &'a Pass,
-    boxes: Boxes,
+    pub(super) boxes: Boxes,
     /// How many elements there are along each reduced axis.
     pub(super) lengths: Dims<u64>,
     pub(super) sparse: Option<Sparse>,
-    record: Option<&'a Record<'a>>,
+    pub(super) record: Option<&'a Record<'a>>,
     cells_of: CellsOf,
 }
 
 /// A box of the results of which not all tasks are done: how many are, and what they have folded.
-struct Waiting {
+pub(super) struct Waiting {
     done: u64,
     /// How many segments have been folded into the first, of labels that were met.
     joined: u64,
     /// The digest of what all have read; `None` if that is not known.
-    from: Option<Digest>,
-    segments: Segments,
+    pub(super) from: Option<Digest>,
+    pub(super) segments: Segments,
 }
 
 impl Default for Waiting {
@@ -63,10 +63,16 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    fn add(&mut self, task: u64, partial: Partial) {
+    pub(super) fn add(&mut self, task: u64, partial: Partial) {
         self.done += 1;
         self.segments.extend(partial.segments);
         self.add_from(task, partial.from);
+    }
+
+    /// Adds what a group of tasks has folded, with the digest of all that they have read.
+    pub(super) fn join_from(&mut self, group: Partial) {
+        self.segments.extend(group.segments);
+        self.from = self.from.zip(group.from).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
     }
 
     /// Folds the cells of segments that follow each other into those of the first, so that fewer labels are held twice.
@@ -84,7 +90,7 @@ impl Waiting {
     }
 
     /// Adds the digest of what a task has read.
-    fn add_from(&mut self, task: u64, from: Option<Digest>) {
+    pub(super) fn add_from(&mut self, task: u64, from: Option<Digest>) {
         if let (Some(sum), Some(from)) = (&mut self.from, from) {
             // To read nothing is as not to run.
             return sum.add(&task.to_string(), (from != Digest::default()).then_some(from.0));
@@ -166,7 +172,7 @@ impl<'a> Reducing<'a> {
 
     /// The tasks of a part, or all, that have anything to fold; and where others have nothing, how many tasks and blocks a box
     /// of the results has.
-    fn selected(&self, part: Option<&Part>) -> (Numbers, Option<OfBoxes>) {
+    pub(super) fn selected(&self, part: Option<&Part>) -> (Numbers, Option<OfBoxes>) {
         let (some, of_kept) = self.sparse.as_ref().map(|sparse| self.tasks(sparse)).unzip();
         let (all, of_box) = (self.boxes.kept.len(), self.boxes.tasks);
         let within = |range: Range<u64>| range.start..range.end.min(all * of_box);
@@ -175,6 +181,7 @@ impl<'a> Reducing<'a> {
             Some(Part { work: Work::Merge, tasks }) => {
                 within(tasks.start.saturating_mul(of_box)..tasks.end.saturating_mul(of_box))
             }
+            Some(Part { work: Work::Gather, tasks }) => within(self.gathered_tasks(tasks)),
             Some(Part { tasks, .. }) => within(tasks.clone()),
         };
         (Numbers::within(tasks, some), of_kept)
@@ -183,10 +190,14 @@ impl<'a> Reducing<'a> {
     /// All tasks of this work that have anything to do.
     pub(super) fn numbers(&self, work: Work) -> Numbers {
         let tasks = self.selected(None).0;
-        if work == Work::Merge { tasks.boxes(self.boxes.tasks) } else { tasks }
+        match (work, self.boxes.groups()) {
+            (Work::Merge, _) => tasks.boxes(self.boxes.tasks),
+            (Work::Gather, Some(groups)) => tasks.groups(groups),
+            _ => tasks,
+        }
     }
 
-    /// Runs all tasks, or a part of them.
+    /// Runs all tasks, or a part of them, but for those that gather or merge what was gathered.
     ///
     /// # Errors
     /// Those of reading and writing; `InvalidArgument` if tasks that were not run would be merged.
@@ -197,7 +208,7 @@ impl<'a> Reducing<'a> {
         part: Option<&Part>,
     ) -> Result<()> {
         let ((tasks, of_kept), of_box) = (self.selected(part), self.boxes.tasks);
-        let to_merge = part.is_none_or(|part| part.work != Work::Fold);
+        let to_merge = part.is_none_or(|part| part.work.makes());
         let merges = part.is_some_and(|part| part.work == Work::Merge);
         let known = if to_merge { self.done(runner, sinks, &tasks, merges)? } else { RoaringTreemap::new() };
         let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
@@ -224,13 +235,24 @@ impl<'a> Reducing<'a> {
                 if of_box.done == wanted { waiting.remove(&kept) } else { None }
             };
             if let Some(done) = done {
-                let part = self.boxes.kept.get(kept)?;
-                self.finish(&part, done.segments, blocks < self.boxes.blocks, sinks)?;
-                let placed = self.stage.placed(&part)?;
-                self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &placed))?;
+                self.put(kept, done, blocks < self.boxes.blocks, sinks)?;
             }
             Ok(())
         })
+    }
+
+    /// Puts a box of the results of which all is folded, and notes it.
+    pub(super) fn put(
+        &self,
+        kept: u64,
+        done: Waiting,
+        has_missing: bool,
+        sinks: &[Vec<Sink<'_>>],
+    ) -> Result<()> {
+        let part = self.boxes.kept.get(kept)?;
+        self.finish(&part, done.segments, has_missing, sinks)?;
+        let placed = self.stage.placed(&part)?;
+        self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &placed))
     }
 
     /// Whether what tasks have folded is kept in files.

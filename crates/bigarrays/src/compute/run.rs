@@ -34,6 +34,8 @@ pub struct ComputeOptions<'a> {
     /// How many processors will work on a plan that several processes run, on whatever machines: there are as many tasks as keep them
     /// busy. Those of this process if zero.
     pub workers: u64,
+    /// How many threads each of these processes has, which its memory has to do for. Those of this process if zero.
+    pub threads: u64,
     /// A folder for results that later passes read and that do not fit into the budget: each a file there while the work goes
     /// on. Without, they are refused.
     pub scratch: Option<&'a Path>,
@@ -51,10 +53,11 @@ impl ComputeOptions<'_> {
                 Error::new(ErrorKind::NotFound, "no folder for scratch files is there; make it first");
             return Err(error.during("computing with").at(folder.display().to_string()));
         }
+        let threads = if self.threads == 0 { threads() as u64 } else { self.threads };
         Ok(Limits {
             memory: budget::of_job(self.memory),
-            threads: threads() as u64,
-            workers: self.workers.max(threads() as u64),
+            threads,
+            workers: self.workers.max(threads),
             has_scratch: self.scratch.is_some(),
             is_resumable: self.journal.is_some(),
         })
@@ -170,7 +173,7 @@ pub(super) fn of_box<'a>(
 ) -> impl Fn(&Lazy, &Array) -> Result<()> + Sync + use<'a> {
     let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
     let scratch = options.scratch.filter(|_| options.journal.is_none());
-    let own = ComputeOptions { memory, scratch, workers: 0, journal: None, progress: None };
+    let own = ComputeOptions { memory, scratch, ..ComputeOptions::default() };
     move |part, target| compute_and_end(vec![(part, Target::Array(target))], &own, |_| Ok(()))
 }
 

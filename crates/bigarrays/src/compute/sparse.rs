@@ -7,7 +7,7 @@ use roaring::RoaringTreemap;
 use crate::array::Listed;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::blocks::Blocks;
 use crate::compute::inputs::Compiled;
 use crate::compute::kernels::{Cell, Fold};
@@ -48,6 +48,11 @@ impl Sparse {
         let mut blocks = RoaringTreemap::new();
         for input in &compiled.inputs {
             let Some((array, axes)) = input.stored(&compiled.domain) else { return Ok(None) };
+            match array.seems_full() {
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Ok(true) => return Ok(None),
+                _ => {}
+            }
             let Listed::All(set) = array.listed_chunks()? else { return Ok(None) };
             if set.len() > set.shown() / THIN {
                 return Ok(None);

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use roaring::RoaringTreemap;
 
+use crate::compute::boxes::Groups;
+
 /// What tasks of a pass do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -11,16 +13,24 @@ pub(crate) enum Work {
     Make,
     /// Each folds some of the elements that become a box of results, for other tasks to merge.
     Fold,
+    /// Each puts what some tasks have folded of a box of results into one file, so that who merges has fewer to open.
+    Gather,
     /// Each merges what others have folded of a box of results.
     Merge,
 }
 
 impl Work {
+    /// Whether it makes results.
+    pub(crate) fn makes(self) -> bool {
+        matches!(self, Self::Make | Self::Merge)
+    }
+
     /// Its name in plans.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Make => "make",
             Self::Fold => "fold",
+            Self::Gather => "gather",
             Self::Merge => "merge",
         }
     }
@@ -54,6 +64,23 @@ impl Numbers {
         match self {
             Self::All(range) => Self::All(range.start / of_box..range.end.div_ceil(of_box)),
             Self::Some(some) => Self::Some(some.iter().map(|task| task / of_box).collect()),
+        }
+    }
+
+    /// The groups of these tasks.
+    pub(super) fn groups(&self, groups: Groups) -> Self {
+        match self {
+            Self::All(range) if range.is_empty() => Self::All(0..0),
+            Self::All(range) => Self::All(groups.of_task(range.start)..groups.of_task(range.end - 1) + 1),
+            Self::Some(some) => Self::Some(some.iter().map(|task| groups.of_task(task)).collect()),
+        }
+    }
+
+    /// Whether a number is among them.
+    pub(super) fn has(&self, number: u64) -> bool {
+        match self {
+            Self::All(range) => range.contains(&number),
+            Self::Some(some) => some.contains(number),
         }
     }
 

@@ -48,16 +48,7 @@ pub(super) fn read(mapping: &Mapping, of: &Shown<'_>, part: &Domain, out: ViewMu
             Shown::Other(_) => read_runs(mapping, of, part, axis, out),
         };
     }
-    let of_pick = |pick: &Pick| match *pick {
-        Pick::Along { axis, offset, step } => {
-            let range = part.range(axis);
-            let (first, last) = (offset + step * range.start, offset + step * (range.end - 1));
-            first.min(last)..first.max(last) + 1
-        }
-        Pick::Fixed(at) => at..at + 1,
-        Pick::Listed { .. } => 0..0,
-    };
-    let needed = Domain::from_ranges(&mapping.picks.iter().map(of_pick).collect::<Dims<_>>())?;
+    let needed = needed(mapping, part)?;
     let mut out = arranged(mapping, out);
     if mapping.is_plain() {
         return of.read(&needed, mapping.backward().fold(out, ViewMut::reversed));
@@ -75,6 +66,43 @@ pub(super) fn read(mapping: &Mapping, of: &Shown<'_>, part: &Domain, out: ViewMu
     let all = View::dense(elements.bytes(), &shape, item, Order::C)?.region(&region);
     out.copy_from(&mapping.backward().fold(all, View::reversed));
     Ok(())
+}
+
+/// The box of what is shown in `part`, where no coordinates are listed.
+fn needed(mapping: &Mapping, part: &Domain) -> Result<Domain> {
+    let of_pick = |pick: &Pick| match *pick {
+        Pick::Along { axis, offset, step } => {
+            let range = part.range(axis);
+            let (first, last) = (offset + step * range.start, offset + step * (range.end - 1));
+            first.min(last)..first.max(last) + 1
+        }
+        Pick::Fixed(at) => at..at + 1,
+        Pick::Listed { .. } => 0..0,
+    };
+    Domain::from_ranges(&mapping.picks.iter().map(of_pick).collect::<Dims<_>>())
+}
+
+/// Gives `ask` the boxes of what a view shows that [`read`] of `part` reads, unless coordinates of an array are listed.
+pub(super) fn look_up(
+    mapping: &Mapping,
+    part: &Domain,
+    ask: &mut dyn FnMut(&Domain) -> Result<()>,
+) -> Result<()> {
+    if part.is_empty() {
+        return Ok(());
+    }
+    // What is repeated is read once.
+    let once = |axis: usize| match part.range(axis) {
+        range if mapping.varies(axis) => range,
+        range => range.start..range.start + 1,
+    };
+    let part = Domain::from_ranges(&(0..part.ndim()).map(once).collect::<Dims<_>>())?;
+    match mapping.listed() {
+        Some(axis) => {
+            each_run(mapping, &part, axis, &mut |straight, run, _| look_up(straight, run, &mut *ask))
+        }
+        None => ask(&needed(mapping, &part)?),
+    }
 }
 
 /// Memory for a view as the memory of what it shows: its axes are those of that.
@@ -131,6 +159,19 @@ fn read_runs(
     axis: usize,
     mut out: ViewMut<'_>,
 ) -> Result<()> {
+    each_run(mapping, part, axis, &mut |straight, run, region| {
+        read(straight, of, run, out.reborrow().region(region))
+    })
+}
+
+/// Calls `work` with runs of listed coordinates that follow each other: with a view that lists none of these, where the run is, and where in
+/// `part` that is.
+fn each_run(
+    mapping: &Mapping,
+    part: &Domain,
+    axis: usize,
+    work: &mut dyn FnMut(&Mapping, &Domain, &Region) -> Result<()>,
+) -> Result<()> {
     let Pick::Listed { axis: visible, coordinates } = &mapping.picks[axis] else { return Ok(()) };
     let (first, range) = (mapping.domain.origin()[*visible], part.range(*visible));
     let at = |visible: i64| coordinates[(visible - first) as usize];
@@ -143,7 +184,7 @@ fn read_runs(
         let run = Domain::from_ranges(&ranges)?;
         let mut straight = mapping.clone();
         straight.picks[axis] = Pick::Along { axis: *visible, offset: at(start) - start, step: 1 };
-        read(&straight, of, &run, out.reborrow().region(&run.region_of(part)))?;
+        work(&straight, &run, &run.region_of(part))?;
         start = end;
     }
     Ok(())

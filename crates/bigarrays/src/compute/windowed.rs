@@ -13,7 +13,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::boundary::{Beyond, Boundary};
+use crate::compute::boundary::{Beyond, ReadBox};
 use crate::compute::cuts::Cuts;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::groups::Grouped;
@@ -161,6 +161,34 @@ impl Windowed {
         }
     }
 
+    /// Gives `ask` the boxes of inputs that [`Windowed::run`] reads for `part` of a result.
+    pub(super) fn look_up(
+        &self,
+        output: usize,
+        part: &Domain,
+        domains: &[&Domain],
+        ask: &dyn Fn(usize, &Domain) -> Result<()>,
+    ) -> Result<()> {
+        let loops = self.loops_of(output, part)?;
+        let pieces = match &self.work {
+            Work::Element(_) => self.pieces(&loops, &self.reduced(output), domains)?,
+            Work::Block(..) | Work::Kernel(_) => vec![loops],
+        };
+        for piece in &pieces {
+            for (input, whole) in domains.iter().enumerate() {
+                let needed = self.needed(input, piece, whole)?;
+                self.beyond(input, whole, &|_, _| Ok(())).look_up(&needed, &|part| ask(input, part))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An input with what is beyond its ends.
+    fn beyond<'a>(&'a self, input: usize, domain: &'a Domain, read: &'a ReadBox<'a>) -> Beyond<'a> {
+        let boundaries = self.inputs[input].iter().map(|(_, windows)| windows.boundary()).collect();
+        Beyond { domain, dtype: self.dtypes[input], boundaries, read }
+    }
+
     /// Has a kernel write a block of its result.
     fn run_kernel(
         &self,
@@ -209,9 +237,7 @@ impl Windowed {
             let out = ViewMut::dense(bytes, &lengths(needed)?, dtype.size(), Order::C)?;
             return if needed.is_empty() { Ok(()) } else { read(needed, out) };
         }
-        let boundaries: Dims<Option<Boundary>> =
-            self.inputs[input].iter().map(|(_, windows)| windows.boundary()).collect();
-        Beyond { domain: whole, dtype, boundaries: &boundaries, read: &read }.read(needed, bytes)
+        self.beyond(input, whole, &read).read(needed, bytes)
     }
 
     /// The same as an array.
