@@ -36,7 +36,7 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let (axes, ranks) = (positions(config, "axes")?, position(config, "ranks")?);
     let of = site.inputs.first().ok_or_else(damaged)?;
     site.expect_each(0)?;
-    expect(of.dtype() == round.dtype && site.dtype == DataType::I64)?;
+    expect(of.dtype() == round.dtype && site.dtype == DataType::I32)?;
     expect(axes.iter().all(|&axis| axis < of.ndim()) && axes.is_sorted_by(|one, other| one < other))?;
     let by = match config.get("groups") {
         None => None,
@@ -47,7 +47,7 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
         let last = others.next_back().ok_or_else(damaged)?;
         site.expect(last, &of_numbers(&axes, of.ndim()))?;
         expect(site.inputs[last].dtype() == DataType::I64)?;
-        expect(by.count.checked_mul(round.groups(ranks)).is_some_and(|all| i64::try_from(all).is_ok()))?;
+        expect(by.count.checked_mul(round.groups(ranks)).is_some_and(|all| i32::try_from(all).is_ok()))?;
     }
     match (others.next(), round.above) {
         (None, 0) => {}
@@ -78,7 +78,7 @@ impl Kernel for Digits {
     }
 
     fn run(&self, _steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
-        let out: &mut [i64] = bytemuck::cast_slice_mut(out);
+        let out: &mut [i32] = bytemuck::cast_slice_mut(out);
         let given = &inputs[0];
         of_ranked!(self.round.dtype, T => match (self.by, &inputs[1..]) {
             (None, []) => self.first::<T>(given.elements(), out),
@@ -93,17 +93,17 @@ impl Kernel for Digits {
 
 impl Digits {
     /// Of the upper bits, and of NaN behind them.
-    fn first<T: Ranked>(&self, elements: &[T], out: &mut [i64]) {
+    fn first<T: Ranked>(&self, elements: &[T], out: &mut [i32]) {
         out.iter_mut().zip(elements).for_each(|(found, one)| *found = self.upper(*one));
     }
 
     #[inline]
-    fn upper<T: Ranked>(&self, one: T) -> i64 {
+    fn upper<T: Ranked>(&self, one: T) -> i32 {
         let key = one.key();
         if T::MISSING == Some(key) {
-            self.round.bins() as i64
+            self.round.bins() as i32
         } else {
-            (key.bits() >> self.round.shift()) as i64
+            (key.bits() >> self.round.shift()) as i32
         }
     }
 
@@ -113,13 +113,13 @@ impl Digits {
         given: &Given<'_>,
         known: Option<&Given<'_>>,
         (numbers, by): (&Given<'_>, ByGroup),
-        out: &mut [i64],
+        out: &mut [i32],
     ) -> Result<()> {
         let shape = given.domain.shape();
         let mut places = known.map(|known| OfGroups::new(shape, known, &self.axes, self.ranks));
         let (groups, elements): (&[i64], &[T]) = (numbers.elements(), given.elements());
         let of_numbers = Lines::new(shape, &dense(numbers.domain.shape()));
-        let (length, all) = (of_numbers.length, self.round.groups(self.ranks) as i64);
+        let (length, all) = (of_numbers.length, self.round.groups(self.ranks) as i32);
         let lines = out.chunks_mut(length.max(1)).zip(elements.chunks(length.max(1)));
         for (line, (out, elements)) in lines.enumerate() {
             let first = offset(&of_numbers.outer, line);
@@ -127,11 +127,11 @@ impl Digits {
             for (k, (found, one)) in out.iter_mut().zip(elements).enumerate() {
                 *found = match (by.group(groups[first + k * of_numbers.step])?, &places) {
                     (None, _) => -1,
-                    (Some(group), None) => group as i64 * all + self.upper(*one),
+                    (Some(group), None) => group as i32 * all + self.upper(*one),
                     (Some(group), Some(places)) => {
                         match self.next(*one, |upper| places.slot(upper, group, k)) {
                             -1 => -1,
-                            own => group as i64 * all + own,
+                            own => group as i32 * all + own,
                         }
                     }
                 };
@@ -141,7 +141,7 @@ impl Digits {
     }
 
     /// Of the bits below those that are known of the ranks of an element's place.
-    fn later<T: Ranked>(&self, given: &Given<'_>, known: &Given<'_>, out: &mut [i64]) {
+    fn later<T: Ranked>(&self, given: &Given<'_>, known: &Given<'_>, out: &mut [i32]) {
         let (shape, known_shape) = (given.domain.shape(), known.domain.shape());
         let rows: &[i64] = known.elements();
         let places: usize = known_shape[1..].iter().map(|&length| length as usize).product();
@@ -170,20 +170,20 @@ impl Digits {
         }
     }
 
-    fn number<T: Ranked>(&self, one: T, table: &Table) -> i64 {
+    fn number<T: Ranked>(&self, one: T, table: &Table) -> i32 {
         self.next(one, |upper| table.slot(upper))
     }
 
     /// The number of the next bits, where the slot of upper ones is known.
     #[inline]
-    fn next<T: Ranked>(&self, one: T, slot: impl Fn(u64) -> Option<usize>) -> i64 {
+    fn next<T: Ranked>(&self, one: T, slot: impl Fn(u64) -> Option<usize>) -> i32 {
         let (key, Round { bits, .. }, shift) = (one.key(), self.round, self.round.shift());
         if T::MISSING == Some(key) {
             return -1;
         }
         let upper = key.bits() >> shift;
         match slot(upper >> bits) {
-            Some(slot) => (slot << bits | (upper & ((1 << bits) - 1)) as usize) as i64,
+            Some(slot) => (slot << bits | (upper & ((1 << bits) - 1)) as usize) as i32,
             None => -1,
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct ByGroup {
     pub(super) is_sparse: bool,
     /// Whether numbers are labels, each of which is a group, negative ones as well if labels have no sign.
     pub(super) labels: Option<DataType>,
+    /// Whether it counts how many elements each has. Groups that are met are counted in any case.
+    pub(super) is_sized: bool,
 }
 
 /// The numbers of the groups of a row's elements.
@@ -41,7 +43,7 @@ pub(super) enum Cells<'a> {
 impl ByGroup {
     /// Groups that are numbered, each of one cell.
     pub(super) fn numbered(count: u64, drops: bool) -> Self {
-        Self { count, stride: 1, drops, is_sparse: false, labels: None }
+        Self { count, stride: 1, drops, is_sparse: false, labels: None, is_sized: false }
     }
 
     /// The group of a number, if it is one.
@@ -126,7 +128,7 @@ impl ByGroup {
         sizes: &mut [u64],
         found: &'a mut Vec<usize>,
     ) -> Result<Cells<'a>> {
-        let counted = counted(at, step, count);
+        let counted = if self.is_sized { counted(at, step, count) } else { 0 };
         let numbers = match numbers {
             Numbers::One(number) => {
                 let Some(group) = self.group(number)? else { return Ok(Cells::Nowhere) };

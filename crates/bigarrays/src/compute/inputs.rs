@@ -108,6 +108,17 @@ impl Compiled {
         read.saturating_add(while_reading.max(made))
     }
 
+    /// Whether all results are elements as they are read, which are put from where they are.
+    pub(crate) fn passes_all(&self) -> bool {
+        let whole = self.domain.shape();
+        let is_read = |at: usize| {
+            let input = &self.inputs[at];
+            input.domain.ndim() == whole.len()
+                && (0..whole.len()).all(|axis| !input.repeats(axis, whole[axis]))
+        };
+        self.program.passed().all(|at| at.is_some_and(is_read))
+    }
+
     /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
     pub(crate) fn request_cost(&self) -> u64 {
         self.arrays().into_iter().map(|array| array.store().request_cost()).max().unwrap_or(0)

@@ -284,6 +284,7 @@ impl<'a> Planner<'a> {
         match self.folding {
             // Cells are there while all blocks are read.
             Some(_) => self.compiled.held(lengths, self.is_dense, 0).saturating_add(results),
+            None if self.compiled.passes_all() => self.compiled.held(lengths, self.is_dense, 0),
             None => self.compiled.held(lengths, self.is_dense, results),
         }
     }

@@ -72,6 +72,14 @@ impl Program {
     pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> + '_ {
         self.results.iter().map(|result| result.1.size())
     }
+
+    /// For each result the input that it is, if nothing is computed for it.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = Option<usize>> + '_ {
+        self.results.iter().map(|result| match result.0 {
+            Place::Input(at) => Some(at),
+            Place::Register(_) => None,
+        })
+    }
 }
 
 #[derive(Default)]

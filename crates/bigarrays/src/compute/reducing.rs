@@ -18,7 +18,7 @@ use crate::compute::grouped::ByGroup;
 use crate::compute::inputs::Compiled;
 use crate::compute::partials::{Partial, Segments};
 use crate::compute::plan::{Folding, Pass};
-use crate::compute::reduction::Method;
+use crate::compute::reduction::{Finish, Method, Reduction};
 use crate::compute::resume::{Record, Watched};
 use crate::compute::sink::Sink;
 use crate::compute::slots::Allowance;
@@ -384,7 +384,12 @@ impl<'a> Reducing<'a> {
         // Cells of a label that was met are side by side.
         let stride = if is_sparse { kept.shape().iter().product::<u64>() as usize } else { stride };
         let (count, drops, labels) = (by.groups.len(), by.groups.drops, by.groups.labels);
-        Some(ByGroup { count, stride, drops, is_sparse, labels })
+        let is_sized = |(output, method): (&Output, &Method)| {
+            let is_of_one = output.reduction.is_some_and(Reduction::is_of_one);
+            is_of_one || output.fill.is_some() || matches!(method.finish, Finish::Mean | Finish::Place)
+        };
+        let is_sized = self.stage.outputs.iter().zip(&self.methods).any(is_sized);
+        Some(ByGroup { count, stride, drops, is_sparse, labels, is_sized })
     }
 
     /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.

@@ -111,8 +111,8 @@ impl Rounds<'_> {
         }
         let by = self.groups.map(|groups| groups.by);
         let kernel = Digits { round, axes: self.axes.into(), ranks: self.asked.ranks(), by };
-        let numbers = operation.output(DataType::I64, &each).kernel("digits", Arc::new(kernel))?;
-        numbers.counted(self.axes, &self.counts(round), false, None)
+        let numbers = operation.output(DataType::I32, &each).kernel("digits", Arc::new(kernel))?;
+        numbers.converted(DataType::I64)?.counted(self.axes, &self.counts(round), false, None)
     }
 
     /// What is known after a round: rows of [`Known`], or what is asked for after the last one. Groups are along the axis `at` of counts,
