@@ -203,6 +203,32 @@ def test_the_source_is_read_once(tmp_path: Path, method: Literal["mean", "mode"]
     assert values.nbytes <= bytes_read() - before < values.nbytes * 1.01
 
 
+@pytest.mark.parametrize("place", [True, "journal"])
+def test_what_is_made_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    resume = place if place is True else tmp_path / place
+    values = np.arange(24**3, dtype="uint16").reshape(24, 24, 24)
+    layer(tmp_path / "a", values)
+    options: dict[str, Any] = {"levels": 2, "factors": (2, 2, 2), "resume": resume}
+
+    def made(**more: Any) -> list[str]:
+        return ba.downsample(ba.open(tmp_path / "a", mode="r+"), **options | more)
+
+    keys = made()
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
+    assert made() == keys == ["16_16_16", "32_32_32"]
+    assert files == {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
+    # What another call would make is in the way.
+    for other in ({"method": "max"}, {"levels": 1}, {"ignore": 0}, {"encoding": "compressed_segmentation"}, {"resume": False}):
+        with pytest.raises(ba.AlreadyExistsError, match="coarser"):
+            made(**other)
+    # And so is what was changed by others.
+    ba.remove(tmp_path / "a", scale=2)
+    ba.downsample(ba.open(tmp_path / "a", mode="r+", scale=1), levels=1, factors=(2, 2, 2), method="min")
+    with pytest.raises(ba.AlreadyExistsError, match="coarser"):
+        made()
+
+
 METHODS = [("mean", "uint8"), ("mode", "uint64"), ("median", "int16"), ("min", "float32"), ("max", "uint16"), ("stride", "bool")]
 
 

@@ -168,4 +168,7 @@ pub struct Pyramid {
     pub units: Vec<u64>,
     /// Bytes held at once, at most.
     pub peak_memory: u64,
+    /// Whether nothing was done, as an earlier run of the same call with a journal has made it. Whether elements were changed since is
+    /// not looked up.
+    pub was_there: bool,
 }
