@@ -6,6 +6,7 @@
 
 mod beside;
 mod coarsen;
+mod flow;
 mod kept;
 mod kernel;
 mod levels;
@@ -17,6 +18,7 @@ mod options;
 mod pass;
 mod pick;
 mod run;
+mod seams;
 mod stages;
 mod tally;
 mod tree;
