@@ -94,6 +94,8 @@ fn scales_that_are_made_are_not_made_again() {
         assert!(said.contains("a coarser scale"), "{said}");
     }
     assert_eq!(bench.journals(), 0);
+    let said = bench.says("copy em other --create --mips 0");
+    assert!(said.contains("none was asked for"), "{said}");
 }
 
 /// Who does not say --resume is told of it, where an earlier run has begun.

@@ -111,6 +111,7 @@ pub(crate) fn make_mips(url: &str, mips: &MipsArgs, job: &JobArgs, session: &Ses
 fn made(url: &str, source: &Array, options: PyramidOptions<'_>, session: &Session) -> anyhow::Result<()> {
     let meter = Meter::new(format!("downsampling {url}"), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
+    let are_wanted = options.levels != Some(0);
     let made = pyramid(source, &PyramidOptions { progress: Some(&tell), ..options });
     meter.clear();
     let made = made?;
@@ -125,7 +126,10 @@ fn made(url: &str, source: &Array, options: PyramidOptions<'_>, session: &Sessio
         session.terminal.note(format_args!("scale {key}: {domain}, the {method} of {}", factor.join(" × ")));
     }
     if made.levels.is_empty() {
-        session.terminal.note("no scale was made: there are so few chunks already");
+        session.terminal.note(match are_wanted {
+            true => "no scale was made: there are so few chunks already",
+            false => "no scale was made, as none was asked for",
+        });
     }
     if made.passes > 1 {
         session.terminal.note(format_args!(
