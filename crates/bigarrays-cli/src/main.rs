@@ -4,6 +4,7 @@ mod args;
 mod cli;
 mod commands;
 mod interrupt;
+mod once;
 mod output;
 mod session;
 

@@ -42,12 +42,17 @@ impl Session {
 
     /// The journal of a call with these arguments, in the user's own folder; `None` where there is no such place.
     pub(crate) fn journal_path(&self, arguments: &str) -> Option<PathBuf> {
+        Journal::default_path(&self.job(arguments))
+    }
+
+    /// All that tells a call with these arguments from others.
+    pub(crate) fn job(&self, arguments: &str) -> String {
         // The same bucket may be at another place.
         let settings = self.store.settings.without_secrets();
         let endpoints: Vec<_> = std::env::vars_os()
             .filter(|(name, _)| name.to_str().is_some_and(|name| name.contains("ENDPOINT")))
             .collect();
-        Journal::default_path(&format!("{arguments} {settings:?} {endpoints:?}"))
+        format!("{arguments} {settings:?} {endpoints:?}")
     }
 
     /// The journal of a call with these arguments, which does `job`.

@@ -3,9 +3,11 @@
 
 mod common;
 
-use bigarrays::ndarray::{Array2, array};
+use std::time::Instant;
+
+use bigarrays::ndarray::{Array2, Array3, array};
 use bigarrays::{CreateSpec, DataType, Element, OpenOptions};
-use common::Bench;
+use common::{Bench, PATIENCE, wait};
 
 fn make(bench: &Bench, name: &str, elements: Array2<u32>) {
     let domain = format!("0:{},0:{}", elements.nrows(), elements.ncols());
@@ -37,6 +39,88 @@ fn components_are_found_and_listed() {
     assert!(said.contains("parts"), "{said}");
     let said = bench.fails("components labels other --connectivity 6", 2);
     assert!(said.contains("4 or 8"), "{said}");
+}
+
+#[test]
+fn what_is_done_is_not_done_again() {
+    let bench = Bench::new();
+    make(&bench, "labels", array![[5, 5, 0, 5], [0, 0, 7, 5]]);
+    std::fs::write(bench.path("by.csv"), "old,new\n5,50\n").unwrap();
+    let commands = [
+        ("components labels parts --statistics parts.csv", "parts", "3 components"),
+        ("remap labels by.csv -o kept", "kept", "by 1 labels"),
+        ("renumber labels numbers --table names.csv", "numbers", "2 labels"),
+        ("normalize labels bright", "bright", "wrote bright"),
+        ("restack labels fewer --axis 1 --delete 1", "fewer", "wrote fewer"),
+        ("labels labels -o table.csv", "table.csv", "wrote table.csv"),
+        ("contacts labels -o pairs.csv", "pairs.csv", "wrote pairs.csv"),
+    ];
+    for (command, made, said) in commands {
+        let resumed = format!("{command} --resume");
+        bench.ok(&resumed);
+        let changed = || bench.path(made).metadata().unwrap().modified().unwrap();
+        let before = changed();
+        let again = bench.says(&resumed);
+        assert!(again.contains("an earlier run") && again.contains(said), "{again}");
+        assert_eq!(before, changed(), "{command}");
+        // Who does not ask for it, or for something else, is not told that it is done.
+        bench.fails(command, 1);
+        let path = bench.path(made);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap()
+        } else {
+            std::fs::remove_file(path).unwrap()
+        }
+        for table in ["parts.csv", "names.csv"] {
+            let _ = std::fs::remove_file(bench.path(table));
+        }
+        let anew = bench.says(&resumed);
+        assert!(!anew.contains("an earlier run"), "{anew}");
+        assert!(bench.path(made).exists(), "{command}");
+    }
+}
+
+#[test]
+fn scales_that_are_made_are_not_made_again() {
+    let bench = Bench::new();
+    let spec = CreateSpec::new(DataType::U8, "3:40,5:40,7:40".parse().unwrap());
+    let em = OpenOptions::new().create(&*bench.url("em"), &spec).unwrap();
+    em.write(&[3, 5, 7], Array3::from_elem((9, 9, 9), 8u8).view()).unwrap();
+    bench.ok("downsample em --levels 2 --resume");
+    let again = bench.says("downsample em --levels 2 --resume");
+    assert!(again.contains("an earlier run") && again.contains("scale 4_4_4"), "{again}");
+    for other in ["", " --method max --resume", " --ignore 0 --resume", " --chunk-shape 16,16,16 --resume"] {
+        let said = bench.fails(&format!("downsample em --levels 2{other}"), 1);
+        assert!(said.contains("a coarser scale"), "{said}");
+    }
+    assert_eq!(bench.journals(), 0);
+    let said = bench.says("copy em other --create --mips 0");
+    assert!(said.contains("none was asked for"), "{said}");
+}
+
+/// Who does not say --resume is told of it, where an earlier run has begun.
+#[test]
+fn what_was_stopped_is_said() {
+    let bench = Bench::new();
+    let elements = Array2::from_shape_fn((2000, 2000), |(row, column)| (row * column) as u32 % 7);
+    make(&bench, "labels", elements);
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < PATIENCE);
+        let mut child =
+            bench.command("components labels parts --resume --chunk-shape 50,50").spawn().unwrap();
+        wait(|| bench.path("parts/c").exists() || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if bench.journals() == 1 {
+            break;
+        }
+        std::fs::remove_dir_all(bench.path("parts")).unwrap();
+        std::fs::remove_dir_all(bench.path(".state")).unwrap();
+    }
+    let said = bench.fails("components labels parts --chunk-shape 50,50", 1);
+    assert!(said.contains("the same command with --resume goes on"), "{said}");
+    bench.ok("components labels parts --chunk-shape 50,50 --resume");
 }
 
 #[test]

@@ -55,7 +55,7 @@ mod _bigarrays {
     #[pymodule_export]
     use super::compute::expression::PyLazy;
     #[pymodule_export]
-    use super::compute::journal::PyJournal;
+    use super::compute::journal::{PyDone, PyJournal};
     #[pymodule_export]
     use super::compute::plan::PyPlanFile;
     #[pymodule_export]

@@ -123,6 +123,19 @@ def test_slices_have_histograms_and_percentiles() -> None:
     np.testing.assert_array_equal(lazy.quantile([0.01, 0.99], axis=(1, 2)).compute(), np.quantile(values, [0.01, 0.99], axis=(1, 2)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("fill", [0.0, -0.0])
+def test_a_zero_is_a_zero_whatever_its_sign(dtype: str, fill: float) -> None:
+    array = ba.create(f"memory://roi/{dtype}/{fill}", shape=(6, 5), dtype=dtype, format="zarr3", fill_value=fill, chunk_shape=(3, 5))
+    values = np.zeros((6, 5), dtype)
+    values[1, 1] = values[2, 3] = -0.0
+    array[...] = values
+    assert ba.roi(array) is None
+    values[4, 2] = -1e-3
+    array[...] = values
+    assert str(ba.roi(array)) == "4:5,2:3"
+
+
 @pytest.mark.parametrize("origin", [(0, 0, 0), (-21, -7, 5)])
 @pytest.mark.parametrize("share", [0.3, 0.001, 0.0])
 def test_the_region_of_interest_is_that_of_numpy(tmp_path: Path, origin: tuple[int, ...], share: float) -> None:

@@ -203,6 +203,66 @@ def test_the_source_is_read_once(tmp_path: Path, method: Literal["mean", "mode"]
     assert values.nbytes <= bytes_read() - before < values.nbytes * 1.01
 
 
+@pytest.mark.parametrize("origin", [(3, 5, 7), (-21, -7, -5)])
+@pytest.mark.parametrize(("factors", "levels", "method"), [((2, 2, 2), 4, "mode"), ((2, 2, 1), 5, "mean")])
+def test_the_source_is_read_once_wherever_it_begins(
+    tmp_path: Path, origin: tuple[int, ...], factors: tuple[int, ...], levels: int, method: Literal["mean", "mode"]
+) -> None:
+    values = np.random.default_rng(6).integers(0, 99, (200, 190, 120), dtype="uint32")
+    # Encoded chunks are read as a whole, however little of one is wanted.
+    array = layer(tmp_path / "a", values, chunk_shape=(32, 32, 32), origin=origin, encoding="compressed_segmentation")
+    stored = sum(file.stat().st_size for file in (tmp_path / "a").rglob("*_*") if file.is_file())
+    before = bytes_read()
+    keys = ba.downsample(array, levels=levels, factors=factors, method=method)
+    read = bytes_read() - before
+    assert stored <= read < stored * 1.1
+    # The same as where units are whole on their own, and read what they need.
+    layer(tmp_path / "b", values, chunk_shape=(32, 32, 32), origin=origin)
+    given: dict[str, Any] = {"levels": levels, "factors": factors, "method": method}
+    assert ba.downsample(ba.open(tmp_path / "b", mode="r+"), resume=tmp_path / "journal", **given) == keys
+    assert_same_scales(tmp_path / "a", tmp_path / "b", levels)
+
+
+def test_what_is_stored_of_a_layer_that_begins_anywhere_is_made_alone(tmp_path: Path) -> None:
+    domain = ((3, 403), (5, 405), (7, 207))
+    for name in ("a", "b"):
+        array = ba.create(tmp_path / name, domain=domain, dtype="uint16", chunk_shape=(32, 32, 32), resolution=(8, 8, 8))
+        for at in ((3, 5, 7), (66, 68, 70), (256, 131, 100), (396, 398, 200)):
+            array[tuple(slice(first, first + 7) for first in at)] = 9
+    given: dict[str, Any] = {"levels": 4, "factors": (2, 2, 2), "method": "max"}
+    ba.downsample(ba.open(tmp_path / "a", mode="r+"), **given)
+    ba.downsample(ba.open(tmp_path / "b", mode="r+"), resume=tmp_path / "journal", **given)
+    assert_same_scales(tmp_path / "a", tmp_path / "b", 4)
+    count = [len(list((tmp_path / name).rglob("*-*"))) for name in ("a", "b")]
+    assert count[0] == count[1]
+
+
+@pytest.mark.parametrize("place", [True, "journal"])
+def test_what_is_made_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    resume = place if place is True else tmp_path / place
+    values = np.arange(24**3, dtype="uint16").reshape(24, 24, 24)
+    layer(tmp_path / "a", values)
+    options: dict[str, Any] = {"levels": 2, "factors": (2, 2, 2), "resume": resume}
+
+    def made(**more: Any) -> list[str]:
+        return ba.downsample(ba.open(tmp_path / "a", mode="r+"), **options | more)
+
+    keys = made()
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
+    assert made() == keys == ["16_16_16", "32_32_32"]
+    assert files == {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
+    # What another call would make is in the way.
+    for other in ({"method": "max"}, {"levels": 1}, {"ignore": 0}, {"encoding": "compressed_segmentation"}, {"resume": False}):
+        with pytest.raises(ba.AlreadyExistsError, match="coarser"):
+            made(**other)
+    # And so is what was changed by others.
+    ba.remove(tmp_path / "a", scale=2)
+    ba.downsample(ba.open(tmp_path / "a", mode="r+", scale=1), levels=1, factors=(2, 2, 2), method="min")
+    with pytest.raises(ba.AlreadyExistsError, match="coarser"):
+        made()
+
+
 METHODS = [("mean", "uint8"), ("mode", "uint64"), ("median", "int16"), ("min", "float32"), ("max", "uint16"), ("stride", "bool")]
 
 

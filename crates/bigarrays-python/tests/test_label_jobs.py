@@ -206,7 +206,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert [subprocess.run([*arguments, share]).returncode for share in ("0.3", "0.7", "9")] == [9, 9, 0]
     whole, _ = ba.renumber(ba.open(tmp_path / "labels"), "memory://label-jobs/killed")
     np.testing.assert_array_equal(ba.open(target)[...], whole[...])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "numbers"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "numbers", "numbers.journal.done"]
 
 
 def test_columns_are_those_of_the_command_line(tmp_path: Path) -> None:
@@ -238,3 +238,35 @@ def test_what_a_format_does_not_keep_is_said_once() -> None:
     with pytest.warns(UserWarning) as warned:
         ba.renumber(labels, "memory://label-jobs/noted/n5", format="n5")
     assert [str(one.message) for one in warned] == ["n5 does not keep that elements are labels"]
+
+
+def made(labels: ba.Array, name: str, place: Path, journal: Path) -> list[Any]:
+    """All that a job makes and finds."""
+    if name == "renumber":
+        numbers, names = ba.renumber(labels, place, dtype="uint8", resume=journal)
+        return [numbers[...], names]
+    if name == "relabel":
+        return [ba.relabel(labels, place, {1 << 40: 5}, unlisted=0, dtype="uint8", resume=journal)[...]]
+    found = ba.components(labels, place, statistics=True, resume=journal)
+    return [found.array[...], found.count, found.voxels, found.boxes]
+
+
+@pytest.mark.parametrize("name", ["renumber", "relabel", "components"])
+def test_what_is_made_is_not_made_again(tmp_path: Path, name: str) -> None:
+    values = np.random.default_rng(4).integers(0, 9, (20, 20, 20)).astype("uint64") << np.uint64(40)
+    labels = ba.create(tmp_path / "labels", shape=values.shape, dtype="uint64", chunk_shape=(8, 8, 8))
+    labels[...] = values
+    first = made(labels, name, tmp_path / "made", tmp_path / "journal")
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "made").rglob("*")}
+    for one, other in zip(first, made(labels, name, tmp_path / "made", tmp_path / "journal"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "made").rglob("*")}
+    # Of another journal nothing is known, and what was made anew is made again.
+    with pytest.raises(ba.AlreadyExistsError):
+        made(labels, name, tmp_path / "made", tmp_path / "another")
+    ba.remove(tmp_path / "made")
+    for one, other in zip(first, made(labels, name, tmp_path / "made", tmp_path / "journal"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    if name == "relabel":
+        with pytest.raises(ba.AlreadyExistsError):
+            ba.relabel(labels, tmp_path / "made", {1 << 40: 6}, unlisted=0, dtype="uint8", resume=tmp_path / "journal")

@@ -10,8 +10,8 @@ use clap::Args;
 use crate::args::heading::NEW;
 use crate::args::values;
 use crate::commands::labelling::{Labelling, LabellingArgs};
-use crate::output::{Column, expect_new_table, write_columns};
-use crate::session::{Session, end};
+use crate::output::{Column, write_columns};
+use crate::session::Session;
 
 /// Find connected components of labels, of a mask, or of what is above a threshold
 ///
@@ -60,7 +60,6 @@ pub(crate) struct ComponentsArgs {
 }
 
 pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()> {
-    args.statistics.as_deref().map_or(Ok(()), expect_new_table)?;
     let ComponentsArgs { connectivity, background, binary, above, dtype, .. } = args;
     let labelling = Labelling {
         command: "components",
@@ -71,7 +70,7 @@ pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()
         how: format!("{connectivity:?} {background:?} {binary:?} {above:?}"),
         doing: "finding components of",
     };
-    let (found, target, journal) = labelling.run(session, |source, target, options| {
+    let labelled = labelling.run(args.statistics.as_deref(), session, |source, target, options| {
         let options = ComponentsOptions {
             connectivity: *connectivity,
             background: *background,
@@ -86,12 +85,12 @@ pub(crate) fn run(args: &ComponentsArgs, session: &Session) -> anyhow::Result<()
         };
         components(source, target, &options)
     })?;
+    let Some(labelled) = labelled else { return Ok(()) };
     if let Some(table) = &args.statistics {
-        write_columns(table, &columns(&found, &target))?;
+        write_columns(table, &columns(&labelled.found, &labelled.target))?;
     }
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
-    session.terminal.note(format_args!("{} components of {}", found.count, args.source));
-    Ok(())
+    let said = format!("{} components of {}", labelled.found.count, args.source);
+    Ok(labelled.end(&said, session)?)
 }
 
 /// The numbers, voxels and boxes of components.

@@ -10,7 +10,7 @@ use crate::args::heading::RUN;
 use crate::args::values;
 use crate::commands::listing::Listing;
 use crate::interrupt;
-use crate::output::{Column, expect_new_table};
+use crate::output::Column;
 use crate::session::Session;
 
 /// List the pairs of labels that share faces of voxels: how many across each axis, and their area
@@ -43,17 +43,20 @@ pub(crate) struct ContactsArgs {
 }
 
 pub(crate) fn run(args: &ContactsArgs, session: &Session) -> anyhow::Result<()> {
-    args.output.as_deref().map_or(Ok(()), expect_new_table)?;
-    let labels = session.open().read_only(true).open(&*args.labels)?;
-    interrupt::watch()?;
     let listing = Listing {
         command: "contacts",
         url: &args.labels,
+        image: None,
         background: args.background,
         memory: args.memory,
         resume: args.resume,
         output: args.output.as_deref(),
     };
+    if listing.is_done(session)? {
+        return Ok(());
+    }
+    let labels = session.open().read_only(true).open(&*args.labels)?;
+    interrupt::watch()?;
     let (found, journal) = listing.found(&labels, session, contacts)?;
     let side = |side: fn(&(i128, i128)) -> i128| found.pairs.iter().map(side).collect::<Vec<_>>();
     let mut columns = vec![

@@ -11,6 +11,7 @@ use crate::args::heading::{NEW, RUN};
 use crate::args::values::{self, List};
 use crate::args::{JobArgs, Mips, MipsArgs};
 use crate::interrupt;
+use crate::once::Once;
 use crate::output::Meter;
 use crate::session::{Session, end};
 
@@ -66,7 +67,7 @@ pub(crate) struct DownsampleArgs {
         default_missing_value = "auto", value_parser = values::sharding)]
     sharding: Option<NewSharding>,
 
-    /// Note finished parts, and go on where an earlier run of this command ended
+    /// Note finished parts, and go on where an earlier run of this command ended, or say that it has done all
     #[arg(long, help_heading = RUN)]
     resume: bool,
 
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &DownsampleArgs, session: &Session) -> anyhow::Result<()
         work: Work::All,
         progress: None,
     };
-    made(&args.url, &source, options, session)?;
+    made(&args.url, &source, options, session).map_err(|error| args.explained(error, session))?;
     Ok(journal.map_or(Ok(()), |journal| end(journal, session))?)
 }
 
@@ -110,16 +111,25 @@ pub(crate) fn make_mips(url: &str, mips: &MipsArgs, job: &JobArgs, session: &Ses
 fn made(url: &str, source: &Array, options: PyramidOptions<'_>, session: &Session) -> anyhow::Result<()> {
     let meter = Meter::new(format!("downsampling {url}"), 0, session.terminal);
     let tell = |progress| meter.tell(progress);
+    let are_wanted = options.levels != Some(0);
     let made = pyramid(source, &PyramidOptions { progress: Some(&tell), ..options });
     meter.clear();
     let made = made?;
+    if made.was_there {
+        session.terminal.note(
+            "an earlier run of this command has made these scales; nothing was written, and whether elements were changed since was not looked up",
+        );
+    }
     for level in &made.levels {
         let factor: Vec<String> = level.factor.iter().map(ToString::to_string).collect();
         let (key, domain, method) = (&level.key, &level.domain, made.method.name());
         session.terminal.note(format_args!("scale {key}: {domain}, the {method} of {}", factor.join(" × ")));
     }
     if made.levels.is_empty() {
-        session.terminal.note("no scale was made: there are so few chunks already");
+        session.terminal.note(match are_wanted {
+            true => "no scale was made: there are so few chunks already",
+            false => "no scale was made, as none was asked for",
+        });
     }
     if made.passes > 1 {
         session.terminal.note(format_args!(
@@ -131,15 +141,25 @@ fn made(url: &str, source: &Array, options: PyramidOptions<'_>, session: &Sessio
 }
 
 impl DownsampleArgs {
-    fn journal(&self, session: &Session) -> anyhow::Result<Journal> {
+    /// An error, which says so if an earlier run can be gone on with.
+    fn explained(&self, error: anyhow::Error, session: &Session) -> anyhow::Error {
+        Once::new(&self.what(), &[], self.resume).explained(error, session)
+    }
+
+    /// All that the outcome depends on.
+    fn what(&self) -> String {
         let Self { levels, method, factors, ignore, from, region, chunk_shape, encoding, sharding, .. } =
             self;
         let place = absolute(&self.url);
-        let what = format!(
+        format!(
             "downsample {place:?} {levels:?} {method:?} {factors:?} {ignore:?} {from:?} {region:?} {chunk_shape:?} \
              {encoding:?} {sharding:?}"
-        );
-        Ok(session.journal(&what, &format!("downsample {}", place.display()))?)
+        )
+    }
+
+    fn journal(&self, session: &Session) -> anyhow::Result<Journal> {
+        let job = format!("downsample {}", absolute(&self.url).display());
+        Ok(session.journal(&self.what(), &job)?)
     }
 
     fn storage(&self, mut spec: StorageSpec) -> StorageSpec {

@@ -1,5 +1,7 @@
 //! What `components`, `remap` and `renumber` have in common: labels that go to a new array.
 
+use std::path::Path;
+
 use bigarrays::jobs::{Journal, LabelOptions};
 use bigarrays::store::absolute;
 use bigarrays::{Array, DataType, Result};
@@ -9,8 +11,9 @@ use crate::args::heading::RUN;
 use crate::args::{LayerArgs, NewArgs, values};
 use crate::commands::new::{labels_source, rehearsed, taken_up};
 use crate::interrupt;
-use crate::output::Meter;
-use crate::session::Session;
+use crate::once::Once;
+use crate::output::{Meter, expect_new_table};
+use crate::session::{Session, end};
 
 /// How the new array is made, and what that may use.
 #[derive(Debug, Args)]
@@ -21,7 +24,7 @@ pub(crate) struct LabellingArgs {
     #[command(flatten)]
     layer: LayerArgs,
 
-    /// Note finished blocks, and go on where an earlier run of this command ended
+    /// Note finished blocks, and go on where an earlier run of this command ended, or say that it has done all
     #[arg(long, help_heading = RUN)]
     resume: bool,
 
@@ -45,16 +48,48 @@ pub(super) struct Labelling<'a> {
     pub(super) doing: &'static str,
 }
 
-/// What a command has found, the array that it has made, and its journal, if there is one.
-pub(super) type Labelled<R> = (R, Array, Option<Journal>);
+/// What a command has found, and the array that it has made.
+pub(super) struct Labelled<'a, R> {
+    pub(super) found: R,
+    pub(super) target: Array,
+    journal: Option<Journal>,
+    once: Once<'a>,
+}
+
+impl<R> Labelled<'_, R> {
+    /// Ends the job, of which there is this to be said.
+    pub(super) fn end(self, said: &str, session: &Session) -> Result<()> {
+        self.once.note(said, session)?;
+        self.journal.map_or(Ok(()), |journal| end(journal, session))?;
+        session.terminal.note(said);
+        Ok(())
+    }
+}
 
 impl Labelling<'_> {
-    /// Does the job: first without an array, so that what does not fit into the budget is refused before anything is made.
+    /// Does the job, unless an earlier run has done it: first without an array, so that what does not fit into the budget is refused
+    /// before anything is made.
     pub(super) fn run<R>(
+        &self,
+        table: Option<&Path>,
+        session: &Session,
+        job: impl Fn(&Array, &Array, &LabelOptions<'_>) -> Result<R>,
+    ) -> anyhow::Result<Option<Labelled<'_, R>>> {
+        let once = self.once(table);
+        if once.is_done(session)? {
+            return Ok(None);
+        }
+        table.map_or(Ok(()), expect_new_table)?;
+        let (found, target, journal) =
+            self.done(session, job).map_err(|error| once.explained(error, session))?;
+        Ok(Some(Labelled { found, target, journal, once }))
+    }
+
+    fn done<R>(
         &self,
         session: &Session,
         job: impl Fn(&Array, &Array, &LabelOptions<'_>) -> Result<R>,
-    ) -> anyhow::Result<Labelled<R>> {
+    ) -> anyhow::Result<(R, Array, Option<Journal>)> {
         let LabellingArgs { new, layer, resume, memory } = self.args;
         let made = labels_source(self.source, self.target, self.dtype, (new, layer), session)?;
         let source = &made.mapped.view;
@@ -74,11 +109,20 @@ impl Labelling<'_> {
         Ok((found?, target, journal))
     }
 
-    fn journal(&self, session: &Session) -> Result<Journal> {
+    /// All that the outcome depends on.
+    fn what(&self) -> String {
         let Self { command, dtype, how, .. } = self;
         let LabellingArgs { new, layer, .. } = self.args;
         let (source, target) = (absolute(self.source), absolute(self.target));
-        let what = format!("{command} {source:?} {target:?} {how} {dtype:?} {new:?} {layer:?}");
-        session.journal(&what, &format!("{command} {} {}", source.display(), target.display()))
+        format!("{command} {source:?} {target:?} {how} {dtype:?} {new:?} {layer:?}")
+    }
+
+    fn once(&self, table: Option<&Path>) -> Once<'_> {
+        Once::new(&self.what(), &[self.source], self.args.resume).making(Some(self.target)).making(table)
+    }
+
+    fn journal(&self, session: &Session) -> Result<Journal> {
+        let (source, target) = (absolute(self.source), absolute(self.target));
+        session.journal(&self.what(), &format!("{} {} {}", self.command, source.display(), target.display()))
     }
 }

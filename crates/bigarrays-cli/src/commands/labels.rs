@@ -11,7 +11,7 @@ use crate::args::heading::RUN;
 use crate::args::values;
 use crate::commands::listing::Listing;
 use crate::interrupt;
-use crate::output::{Column, Meter, expect_new_table};
+use crate::output::{Column, Meter};
 use crate::session::Session;
 
 /// List the labels of an array: how many voxels each has, the box around them and their centroid
@@ -51,19 +51,22 @@ const OF_IMAGE: [(&str, Reduction); 3] =
     [("mean", Reduction::Mean), ("min", Reduction::Min), ("max", Reduction::Max)];
 
 pub(crate) fn run(args: &LabelsArgs, session: &Session) -> anyhow::Result<()> {
-    args.output.as_deref().map_or(Ok(()), expect_new_table)?;
-    let open = |url: &str| session.open().read_only(true).open(url);
-    let labels = open(&args.labels)?;
-    let image = args.image.as_deref().map(open).transpose()?;
-    interrupt::watch()?;
     let listing = Listing {
         command: "labels",
         url: &args.labels,
+        image: args.image.as_deref(),
         background: args.background,
         memory: args.memory,
         resume: args.resume,
         output: args.output.as_deref(),
     };
+    if listing.is_done(session)? {
+        return Ok(());
+    }
+    let open = |url: &str| session.open().read_only(true).open(url);
+    let labels = open(&args.labels)?;
+    let image = args.image.as_deref().map(open).transpose()?;
+    interrupt::watch()?;
     let (found, journal) = listing.found(&labels, session, label_table)?;
     let mut columns = columns(&found, &labels);
     if let Some(image) = &image {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::args::heading::NEW;
 use crate::commands::labelling::{Labelling, LabellingArgs};
-use crate::session::{Session, end};
+use crate::session::Session;
 
 /// Give labels other numbers by a table, into a new array
 ///
@@ -60,11 +60,11 @@ pub(crate) fn run(args: &RemapArgs, session: &Session) -> anyhow::Result<()> {
         how: format!("{:?} {:?}", table.iter().collect::<Vec<_>>(), args.unlisted),
         doing: "remapping",
     };
-    let ((), _, journal) = labelling
-        .run(session, |source, target, options| relabel(source, target, &table, args.unlisted, options))?;
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
-    session.terminal.note(format_args!("remapped {} by {} labels", args.source, table.len()));
-    Ok(())
+    let labelled = labelling.run(None, session, |source, target, options| {
+        relabel(source, target, &table, args.unlisted, options)
+    })?;
+    let said = format!("remapped {} by {} labels", args.source, table.len());
+    Ok(labelled.map_or(Ok(()), |labelled| labelled.end(&said, session))?)
 }
 
 /// The table in a file.

@@ -10,8 +10,8 @@ use clap::Args;
 use crate::args::heading::NEW;
 use crate::args::values;
 use crate::commands::labelling::{Labelling, LabellingArgs};
-use crate::output::{Column, expect_new_table, write_columns};
-use crate::session::{Session, end};
+use crate::output::{Column, write_columns};
+use crate::session::Session;
 
 /// Give labels the numbers 1, 2, 3 and so on, into a new array
 ///
@@ -48,7 +48,6 @@ pub(crate) struct RenumberArgs {
 }
 
 pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> {
-    args.table.as_deref().map_or(Ok(()), expect_new_table)?;
     let (numbering, background) = (Numbering::named(&args.numbering)?, args.background);
     let labelling = Labelling {
         command: "renumber",
@@ -59,14 +58,14 @@ pub(crate) fn run(args: &RenumberArgs, session: &Session) -> anyhow::Result<()> 
         how: format!("{} {background:?}", args.numbering),
         doing: "renumbering",
     };
-    let (table, _, journal) = labelling.run(session, |source, target, options| {
+    let labelled = labelling.run(args.table.as_deref(), session, |source, target, options| {
         renumber(source, target, numbering, &LabelOptions { background, ..*options })
     })?;
+    let Some(labelled) = labelled else { return Ok(()) };
     if let Some(path) = &args.table {
-        let (labels, numbers): (Vec<i128>, Vec<i128>) = table.iter().unzip();
+        let (labels, numbers): (Vec<i128>, Vec<i128>) = labelled.found.iter().unzip();
         write_columns(path, &[Column::labels("label", &labels), Column::labels("number", &numbers)])?;
     }
-    journal.map_or(Ok(()), |journal| end(journal, session))?;
-    session.terminal.note(format_args!("{} labels of {}", table.len(), args.source));
-    Ok(())
+    let said = format!("{} labels of {}", labelled.found.len(), args.source);
+    Ok(labelled.end(&said, session)?)
 }

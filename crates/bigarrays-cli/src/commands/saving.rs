@@ -13,6 +13,7 @@ use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed, taken_up};
 use crate::interrupt;
+use crate::once::Once;
 use crate::output::{Meter, results as printed};
 use crate::session::{Session, end};
 
@@ -92,6 +93,22 @@ impl SaveArgs {
         command: &str,
         session: &Session,
     ) -> anyhow::Result<()> {
+        let once = self.once(source, output, command);
+        if !self.explain && once.is_done(session)? {
+            return Ok(());
+        }
+        self.saved(source, lazy, output, (command, &once), session)
+            .map_err(|error| once.explained(error, session))
+    }
+
+    fn saved(
+        &self,
+        source: &Array,
+        lazy: &Lazy,
+        output: &str,
+        (command, once): (&str, &Once<'_>),
+        session: &Session,
+    ) -> anyhow::Result<()> {
         let output = new_layer(output)?;
         lazy.expect_apart(output, &session.open())?;
         let format = self.format(source, output, session)?;
@@ -112,8 +129,10 @@ impl SaveArgs {
         with_progress(format!("writing {output}"), &plan, &options, session, |options| {
             compute::compute(vec![(lazy, Target::Array(&target))], options)
         })?;
+        let said = format!("wrote {output}: {} over {}", target.dtype(), target.domain());
+        once.note(&said, session)?;
         journal.map_or(Ok(()), |journal| end(journal, session))?;
-        session.terminal.note(format_args!("wrote {output}: {} over {}", target.dtype(), target.domain()));
+        session.terminal.note(said);
         Ok(())
     }
 
@@ -142,8 +161,16 @@ impl SaveArgs {
         Ok(spec)
     }
 
+    /// All that the outcome depends on.
+    fn what(&self, command: &str) -> String {
+        format!("{command} {:?} {:?} {:?}", absolute("."), self.format, self.layer)
+    }
+
+    fn once<'a>(&self, source: &'a Array, output: &str, command: &str) -> Once<'a> {
+        Once::new(&self.what(command), &[source.url()], self.resume).making(Some(output))
+    }
+
     fn journal(&self, command: &str, session: &Session) -> Result<Journal> {
-        let what = format!("{command} {:?} {:?} {:?}", absolute("."), self.format, self.layer);
-        session.journal(&what, command)
+        session.journal(&self.what(command), command)
     }
 }

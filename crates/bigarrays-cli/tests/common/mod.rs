@@ -107,6 +107,14 @@ impl Bench {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs what must succeed, and gives what it says.
+    pub(crate) fn says(&self, line: &str) -> String {
+        let output = self.run(line);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{line}: {said}");
+        said
+    }
+
     /// Runs what must fail with `code`, and gives what it says.
     pub(crate) fn fails(&self, line: &str, code: i32) -> String {
         let output = self.run(line);

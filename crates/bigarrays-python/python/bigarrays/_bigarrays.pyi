@@ -26,6 +26,7 @@ from ._errors import ReadOnlyError as ReadOnlyError
 from ._errors import StorageError as StorageError
 from ._errors import StorageFullError as StorageFullError
 from ._errors import UnsupportedError as UnsupportedError
+from ._expression import _Done as _Done
 from ._expression import _Journal as _Journal
 from ._expression import _PlanFile as _PlanFile
 from ._expression import _Lazy as _Lazy

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ._bigarrays import Array, InvalidArgumentError, _components, _Journal
 from ._columns import columns_of_boxes
 from ._expressions import expect_stored
+from ._once import Once
 from ._progress import Progress, reporter
 from ._sharing import Work, shared
 from ._targets import journal_of, made_like, place
@@ -77,6 +78,9 @@ def components(
         above: Elements above this, as a number of their type, belong together, and all others are background.
         statistics: Whether voxels are counted, and boxes are found.
         resume: As `copy` has it. In the first pass, what blocks leave for each other is in a folder beside the file.
+            Where an earlier call with the same arguments has made the target, nothing is done, and what it found is returned;
+            whether elements were changed since is not looked up. A file beside
+            the journal, whose name ends in `.done`, notes it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
         executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
         processes: As `save` has it.
@@ -119,6 +123,10 @@ def components(
         report = None if dry_run else reporter(progress, "finding components")
         return _components(source, array, **how, memory=memory, journal=journal, progress=report)
 
+    once = Once("components", source, target, given, options, resume)
+    if (known := once.found()) is not None:
+        array, (count, voxels, boxes) = known
+        return _components_of(array, count, voxels, boxes)
     where = target.url if isinstance(target, Array) else target
     with journal_of(resume, lambda: f"components {place(source.url)} {place(where)}") as journal:
         if isinstance(target, Array):
@@ -126,7 +134,12 @@ def components(
         else:
             array = made_like(source, target, "uint64", options, journal, lambda planned: found(planned, None, True))
         count, voxels, boxes = found(array, journal, False)
+        once.note([count, voxels, boxes])
+    return _components_of(array, count, voxels, boxes)
+
+
+def _components_of(array: Array, count: Any, voxels: Any, boxes: Any) -> Components:
     if voxels is None or boxes is None:
         return Components(array, count, None, None)
-    ends = np.frombuffer(boxes, "int64").reshape(count, source.ndim, 2)
+    ends = np.frombuffer(boxes, "int64").reshape(count, array.ndim, 2)
     return Components(array, count, np.frombuffer(voxels, "uint64").copy(), ends.copy())

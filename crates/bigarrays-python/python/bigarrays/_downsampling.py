@@ -69,7 +69,9 @@ def downsample(
         chunk_shape: Shape of a chunk: for all levels, or for each; that of `array` if None.
         encoding: Encoding of chunks: for all levels, or for each; that of `array` if None.
         sharding: Whether chunks of precomputed scales are packed into shards; as those of `array` are if None.
-        resume: As `copy` has it.
+        resume: As `copy` has it. Where an earlier call with the same arguments has made all scales, nothing is done, and their keys are
+            returned; whether elements were changed since is not looked up. A file beside
+            the journal, whose name ends in `.done`, notes it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
         executor: As `save` has it. Workers make boxes of whole chunks or shards of all scales that so many bytes of the source become;
             coarser ones are made afterwards, of sums and counts that are kept.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ._bigarrays import Array, InvalidArgumentError, _contacts, _label_table, _relabel, _renumber
 from ._columns import columns_of_boxes
 from ._expressions import expect_stored
+from ._once import Once
 from ._progress import Progress, reporter
 from ._remap import Labels, words_of
 from ._sharing import Work, shared
@@ -204,7 +205,9 @@ def relabel(
             marked as incomplete.
         table: As `remap` has it.
         unlisted: As `remap` has it.
-        resume: As `copy` has it.
+        resume: As `copy` has it. Where an earlier call with the same arguments has made the target, nothing is done, and what it
+            returned is; whether elements were changed since is not looked up. A file beside
+            the journal, whose name ends in `.done`, notes it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
         executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
         processes: As `save` has it.
@@ -257,7 +260,9 @@ def renumber(
         target: As `relabel` has it.
         numbering: The order: "first", that of the first voxel of each, the last axis fastest; or "value", that of the labels.
         background: The value of elements that have no label; 0 if None.
-        resume: As `copy` has it.
+        resume: As `copy` has it. Where an earlier call with the same arguments has made the target, nothing is done, and what it
+            returned is; whether elements were changed since is not looked up. A file beside
+            the journal, whose name ends in `.done`, notes it.
         memory: The most bytes that the work may use; a quarter of what the process may use if None.
         executor: As `save` has it. Workers do shares of each pass; what is found is joined in this process.
         processes: As `save` has it.
@@ -317,6 +322,9 @@ class _Writing(NamedTuple):
         def check(planned: Array) -> None:
             self.job(source, planned, **given, dry_run=True, progress=None)
 
+        once = Once(self.command, source, target, (self.given, self.own), options, resume)
+        if (known := once.found()) is not None:
+            return known[0], known[1][0]
         with journal_of(resume, lambda: f"{self.command} {place(source.url)} {place(_url(target))}", level=5) as journal:
             array = target if isinstance(target, Array) else made_like(source, target, source.dtype, options, journal, check)
             if is_shared:
@@ -325,7 +333,9 @@ class _Writing(NamedTuple):
                     self.job, (source, array), by | self.others, work, self.what, passes=self.passes, of_leader=self.own
                 )
             report = reporter(work.progress, self.what)
-            return array, self.job(source, array, **given, dry_run=False, journal=journal, progress=report)
+            found = self.job(source, array, **given, dry_run=False, journal=journal, progress=report)
+            once.note([found])
+            return array, found
 
 
 def _url(target: Array | str | PathLike[str]) -> str | PathLike[str]:

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bigarrays::compute::{Earlier, Journal};
+use bigarrays::compute::{Done, Earlier, Journal};
+use bigarrays::format::FormatOptions;
 use pyo3::prelude::*;
 
 use crate::errors::{OrRaise, invalid};
@@ -63,6 +64,39 @@ impl PyJournal {
             None => Ok(()),
         }
     }
+}
+
+/// What notes that a job is done to its end.
+#[pyclass(name = "_Done", module = "bigarrays._bigarrays", frozen)]
+pub(crate) struct PyDone(Done);
+
+#[pymethods]
+impl PyDone {
+    /// That of the job that `job` describes, with all that its outcome depends on; beside a journal if that has a place of its own.
+    #[new]
+    fn new(job: &str, journal: Option<PathBuf>) -> Self {
+        let done = Done::of(job);
+        Self(match journal {
+            Some(journal) => done.beside(&journal),
+            None => done,
+        })
+    }
+
+    /// What was noted when it was done, if what it has made, and what it was made of, is there as it was.
+    fn said(&self, py: Python<'_>, made: &str, source: &str) -> PyResult<Option<String>> {
+        let identity = identity(made, source).or_raise(py)?;
+        identity.map_or(Ok(None), |identity| self.0.said(&identity)).or_raise(py)
+    }
+
+    /// Notes that it is done.
+    fn note(&self, py: Python<'_>, made: &str, source: &str, said: &str) -> PyResult<()> {
+        let identity = identity(made, source).or_raise(py)?;
+        identity.map_or(Ok(()), |identity| self.0.note(&identity, said)).or_raise(py)
+    }
+}
+
+fn identity(made: &str, source: &str) -> bigarrays::Result<Option<String>> {
+    Done::identity(&[made], &[source], &FormatOptions::default())
 }
 
 impl PyJournal {

@@ -63,6 +63,16 @@ impl Array {
         Ok(self.beside(opened))
     }
 
+    /// A text that tells the layer from another that is there later, as far as its store knows versions.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn layer_identity(&self) -> Result<Option<String>> {
+        let known = format::identity((&self.stored.root, ""), &self.of_scale(self.stored.scale))?;
+        // Of a store that knows none, nothing is told from anything else.
+        Ok(known.filter(|known| known.split(' ').all(|document| !document.ends_with('='))))
+    }
+
     /// An error unless what is there now is this array still: neither removed since it was opened, nor made anew otherwise. It
     /// may have grown.
     ///

@@ -101,6 +101,11 @@ impl LabelTable {
         self.from.len()
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        ((size_of_val(&*self.from)).saturating_add(size_of_val(&*self.to))) as u64
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.from.is_empty()

@@ -23,7 +23,7 @@ mod sparse;
 mod twins;
 mod verify;
 
-pub use crate::compute::{Cast, Journal, Number, OutOfRange, Rounding};
+pub use crate::compute::{Cast, Done, Journal, Number, OutOfRange, Rounding};
 pub use blank::{BlankOptions, Blanked, blank};
 pub use components::{Components, ComponentsOptions, components};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};

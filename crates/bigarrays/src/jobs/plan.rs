@@ -150,6 +150,11 @@ impl CopyPlan {
         }
     }
 
+    /// How many of those come before one.
+    pub(crate) fn position(&self, number: u64) -> u64 {
+        self.only.as_ref().map_or(number, |only| only.rank(number).saturating_sub(1))
+    }
+
     /// Bytes of the elements of the blocks that have anything to do, of `item` bytes each.
     pub(crate) fn bytes_of_blocks(&self, item: usize) -> Result<u64> {
         let one = |number| Ok(self.blocks.get(number)?.checked_len()?.saturating_mul(item as u64));

@@ -7,6 +7,7 @@ use crate::array::{Array, ChunkSet};
 use crate::base::buffer::{Region, View, ViewMut};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
+use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::run::budget;
@@ -30,6 +31,23 @@ pub struct RoiOptions {
 enum End {
     Low,
     High,
+}
+
+/// Makes negative zeros positive, which they are equal to.
+fn without_signs_of_zeros(bytes: &mut [u8], dtype: DataType) {
+    let size = match dtype {
+        DataType::F16 => 2,
+        DataType::F32 | DataType::Complex64 => 4,
+        DataType::F64 | DataType::Complex128 => 8,
+        _ => return,
+    };
+    let sign = if cfg!(target_endian = "little") { size - 1 } else { 0 };
+    for number in bytes.chunks_exact_mut(size) {
+        let is_zero = number[sign] == 0x80 && number.iter().filter(|&&byte| byte != 0).count() == 1;
+        if is_zero {
+            number[sign] = 0;
+        }
+    }
 }
 
 /// The smallest box that has all elements of an array or view other than the fill value; `None` if there are none. The store is
@@ -146,11 +164,15 @@ impl<'a> Search<'a> {
         let shape: Dims<usize> = chunk.shape().iter().map(|&length| length as usize).collect();
         let mut bytes = vec![0; shape.iter().product::<usize>() * item];
         self.array.read_into(chunk, ViewMut::dense(&mut bytes, &shape, item, order)?)?;
+        let mut fill = self.array.layout().fill.as_bytes().to_vec();
+        for zeros in [&mut bytes, &mut fill] {
+            without_signs_of_zeros(zeros, self.array.dtype());
+        }
         let elements = View::dense(&bytes, &shape, item, order)?;
         let is_there = |at: &usize| {
             let mut slab = Region::whole(&shape);
             (slab.start[axis], slab.count[axis]) = (*at, 1);
-            !elements.clone().region(&slab).is_filled_with(self.array.layout().fill.as_bytes())
+            !elements.clone().region(&slab).is_filled_with(&fill)
         };
         let mut all = 0..shape[axis];
         let found = if end == End::Low { all.find(is_there) } else { all.rfind(is_there) };

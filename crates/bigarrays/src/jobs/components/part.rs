@@ -53,6 +53,14 @@ impl Part {
         8 * (faces + self.keys.len() as u64 + self.shape.len() as u64) + 512
     }
 
+    /// The most bytes that one of so many elements along each axis takes.
+    pub(super) fn most(elements: u64, shape: &[u64]) -> u64 {
+        let face = |&length: &u64| elements / length.max(1) * 2;
+        let faces = shape.iter().map(face).fold(0, u64::saturating_add);
+        // A run of a face, and what it is made of.
+        faces.saturating_mul(16).saturating_add(8 * shape.len() as u64 + 512)
+    }
+
     fn face(&self, axis: usize, is_above: bool) -> Vec<u32> {
         let runs = &self.faces[axis][usize::from(is_above)];
         let count = runs.iter().map(|run| run.0 as usize).sum();

@@ -160,8 +160,13 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
 
     /// The first pass: finds the components of all blocks, and which of them are one.
     fn find(&self, room: u64, entries: Option<&Entries<'_>>) -> Result<Numbers> {
-        let table = Table::new(&self.neighbours, room);
+        let in_flight = self.blocks.plan.in_flight as u64;
+        let table = Table::new(&self.neighbours, room, in_flight, self.largest_part());
         self.blocks.each(Some(0), &|progress| self.tell(0, progress), &|number, block| {
+            let position = self.blocks.plan.position(number);
+            if !self.blocks.does_share() {
+                table.wait(position)?;
+            }
             let (part, from) = match entries {
                 Some(entries) => self.kept(number, block, entries)?,
                 None => self.part(number, block)?,
@@ -169,10 +174,18 @@ impl<'a, T: Cell, R: Rule<T>> Run<'a, T, R> {
             match self.blocks.does_share() {
                 // The one who leads joins what it finds.
                 true => Ok(()),
-                false => table.add(number, part, from, &self.beside(number)),
+                false => table.add((position, number), part, from, &self.beside(number)),
             }
         })?;
         Ok(table.numbers())
+    }
+
+    /// The most bytes that a block leaves for those beside it.
+    fn largest_part(&self) -> u64 {
+        let cuts = &self.blocks.plan.blocks.cuts;
+        let lengths: Dims<u64> = cuts.iter().map(Cuts::longest).collect();
+        let all = lengths.iter().fold(1u64, |all, &length| all.saturating_mul(length));
+        Part::most(all, &lengths)
     }
 
     /// Leaves the numbers of components to the processes that write them.

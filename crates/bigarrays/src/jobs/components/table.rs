@@ -7,6 +7,7 @@ use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::Digest;
+use crate::jobs::components::front::{Front, Taken};
 use crate::jobs::components::part::Part;
 use crate::jobs::geometry::Neighbours;
 
@@ -46,7 +47,6 @@ struct Joined {
     /// The first elements of those that reach none, block by block.
     inner: Vec<Vec<u64>>,
     inner_count: u64,
-    waiting_bytes: u64,
 }
 
 /// Components under way, of blocks in whatever order.
@@ -54,7 +54,8 @@ struct Joined {
 pub(super) struct Table<'a> {
     joined: Mutex<Joined>,
     neighbours: &'a Neighbours,
-    /// The most bytes that it may take.
+    front: Front,
+    /// The most bytes that it may take, if blocks are done in their order.
     most: u64,
 }
 
@@ -64,34 +65,48 @@ const INNER: u64 = 16;
 /// Bytes of one that does: its name and its first element, while their lists grow.
 const TOUCHING: u64 = 28;
 
+/// So many times as many blocks as are done at once may be done before one that takes long.
+const AHEAD: u64 = 2;
+
 /// Bytes of what is known of a block, with the room that a table has.
 const BLOCK: u64 = 128;
 
 impl<'a> Table<'a> {
-    pub(super) fn new(neighbours: &'a Neighbours, most: u64) -> Self {
-        Self { joined: Mutex::default(), neighbours, most }
+    /// Of blocks of which so many are done at once, and each of which leaves so many bytes for others at most.
+    pub(super) fn new(neighbours: &'a Neighbours, most: u64, in_flight: u64, part: u64) -> Self {
+        // Blocks that are done before others of those under way.
+        let ahead = in_flight.saturating_mul(AHEAD).saturating_mul(part).min(most / 4);
+        let reach = (ahead / part.max(1)).max(in_flight);
+        Self { joined: Mutex::default(), neighbours, front: Front::new(reach), most: most - ahead }
     }
 
-    /// Adds a block, which has these neighbours, each by a step.
+    /// Waits until the block at this position may be done: those before it are, but for a few.
     ///
     /// # Errors
-    /// `MemoryBudget` if there are too many components.
+    /// `Cancelled`.
+    pub(super) fn wait(&self, position: u64) -> Result<()> {
+        self.front.wait(position)
+    }
+
+    /// Adds the block at a position among all, which has these neighbours, each by a step.
+    ///
+    /// # Errors
+    /// `MemoryBudget` if there are too many components, whichever blocks were done before.
     pub(super) fn add(
         &self,
-        number: u64,
+        (position, number): (u64, u64),
         part: Part,
         from: Option<Digest>,
         beside: &[(u64, Dims<i8>)],
     ) -> Result<()> {
         let part = Arc::new(part);
+        self.expect_room(position, number, &part, beside)?;
         let mut joined = self.joined.locked();
         let base = joined.add(number, &part, from)?;
         if beside.is_empty() {
-            return joined.expect_room(self.most);
+            return Ok(());
         }
-        joined.waiting_bytes += part.bytes();
         joined.waiting.insert(number, Waiting { part: Arc::clone(&part), base, left: beside.len() });
-        joined.expect_room(self.most)?;
         let present = |(number, step): &(u64, Dims<i8>)| {
             let waiting = joined.waiting.get(number)?;
             Some((*number, step.clone(), Arc::clone(&waiting.part), waiting.base))
@@ -116,6 +131,22 @@ impl<'a> Table<'a> {
             joined.is_done_with(other);
         }
         Ok(())
+    }
+
+    fn expect_room(&self, position: u64, number: u64, part: &Part, beside: &[(u64, Dims<i8>)]) -> Result<()> {
+        let (all, touching) = (part.count() as u64, part.touching() as u64);
+        let forever = (all - touching) * INNER + touching * TOUCHING + BLOCK;
+        let waiting = if beside.is_empty() { 0 } else { part.bytes() };
+        let beside = beside.iter().map(|one| one.0).collect();
+        let bytes = self.front.add(position, Taken { number, beside, waiting, forever });
+        if bytes <= self.most {
+            return Ok(());
+        }
+        let reason = format!(
+            "components and what lies at the ends of blocks take {bytes} bytes, and the budget leaves {}; raise it",
+            self.most
+        );
+        Err(Error::new(ErrorKind::MemoryBudget, reason))
     }
 
     /// The numbers of all components.
@@ -143,21 +174,6 @@ impl Joined {
         Ok(base)
     }
 
-    fn expect_room(&self, most: u64) -> Result<()> {
-        let (inner, touching) = (self.inner_count, self.firsts.len() as u64);
-        let bytes =
-            inner * INNER + touching * TOUCHING + self.blocks.len() as u64 * BLOCK + self.waiting_bytes;
-        if bytes <= most {
-            return Ok(());
-        }
-        let reason = format!(
-            "{} parts of components in {} blocks take {bytes} bytes, and the budget leaves {most}; raise it",
-            inner + touching,
-            self.blocks.len()
-        );
-        Err(Error::new(ErrorKind::MemoryBudget, reason))
-    }
-
     fn find(&mut self, mut one: u32) -> u32 {
         while self.names[one as usize] != one {
             let above = self.names[self.names[one as usize] as usize];
@@ -178,7 +194,6 @@ impl Joined {
         let Some(waiting) = self.waiting.get_mut(&number) else { return };
         waiting.left -= 1;
         if waiting.left == 0 {
-            self.waiting_bytes -= waiting.part.bytes();
             self.waiting.remove(&number);
         }
     }

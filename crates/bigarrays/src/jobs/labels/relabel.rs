@@ -54,7 +54,8 @@ pub fn relabel(
         };
         let memory = budget::of_job(options.memory);
         let memory = options.sharing.map_or(memory, |sharing| sharing.memory(memory));
-        let room = memory.saturating_sub(words.bytes());
+        // The table as it is given, and as it is looked up.
+        let room = memory.saturating_sub(words.bytes()).saturating_sub(table.bytes());
         let blocks = blocks::<T>(source, target, room, words.of_fill::<T>(source, target), options)?;
         if options.dry_run {
             return Ok(());

@@ -7,7 +7,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::{Journal, is_of_space};
-use crate::format::{CreateSpec, NewSharding, Scale};
+use crate::format::{CreateSpec, NewSharding, Scale, StorageSpec};
 use crate::jobs::pyramid::options::{Downsampling, PyramidOptions, Work};
 
 /// The most levels that are made.
@@ -37,6 +37,8 @@ pub(super) struct Level {
     pub(super) active: Domain,
     /// Where its chunks begin, and how long they are.
     pub(super) chunks: Dims<(i64, u64)>,
+    /// How it is asked to be stored.
+    pub(super) asked: String,
 }
 
 /// A level before it is an array: what it is made of, its box, and its factors from the source and from the level before.
@@ -48,6 +50,8 @@ pub(super) struct Levels {
     /// The source, in those coordinates.
     pub(super) source: Array,
     pub(super) levels: Vec<Level>,
+    /// Whether the layer has listed all of them before, and nobody has begun to make them.
+    pub(super) are_listed: bool,
 }
 
 /// By how much coordinates of the source move to those that are counted from where elements of all levels begin.
@@ -176,12 +180,10 @@ impl Levels {
         let coarser = &source.scales()[(source.scale() + 1).min(source.scales().len())..];
         let is_so = |known: &Scale, domain: &Domain| known.domain.shape() == domain.shape();
         let are_so = coarser.iter().zip(&planned).all(|(known, planned)| is_so(known, &planned.1));
-        if let Some(known) = coarser.first()
-            && !(is_begun && coarser.len() <= planned.len() && are_so)
-        {
-            let reason =
-                format!("there is a coarser scale, {}; remove it, or go on from the coarsest", known.key);
-            return Err(Error::new(ErrorKind::AlreadyExists, reason).during("downsampling").at(source.url()));
+        let are_listed = !is_begun && !coarser.is_empty();
+        let may_be_made = options.journal.is_some() && coarser.len() == planned.len() && are_so;
+        if are_listed && !may_be_made || is_begun && !(coarser.len() <= planned.len() && are_so) {
+            return Err(there_are_scales(source));
         }
         let listed = (0..coarser.len()).map(|number| source.open_scale(source.scale() + 1 + number));
         let mut arrays = listed.collect::<Result<Vec<_>>>()?;
@@ -189,11 +191,12 @@ impl Levels {
         let one = |(number, (array, (mut spec, domain, factor, step))): (usize, (Array, Planned))| {
             // It is listed under the name that was free for its chunks.
             spec.storage.key = array.scales().get(array.scale()).map(|scale| scale.key.clone());
+            let asked = asked(&spec);
             let spec = (number >= coarser.len()).then_some(spec);
-            Level::new(array, spec, &domain, (&factor, step))
+            Ok(Level { asked, ..Level::new(array, spec, &domain, (&factor, step))? })
         };
         let levels = arrays.into_iter().zip(planned).enumerate().map(one).collect::<Result<_>>()?;
-        Ok(Self { source: relative, levels })
+        Ok(Self { source: relative, levels, are_listed })
     }
 
     /// The levels of `source`, which are arrays of their own, by their factors from it: of chunks that begin where they do.
@@ -214,7 +217,7 @@ impl Levels {
             levels.push(Level::new(array, None, &domain, (&factor, step))?);
             before = factor;
         }
-        Ok(Self { source: source.clone(), levels })
+        Ok(Self { source: source.clone(), levels, are_listed: false })
     }
 
     /// The levels that the layer has, of which a box is made anew.
@@ -252,7 +255,7 @@ impl Levels {
             let times = factor.iter().zip(&level.factor).map(|(all, own)| all / own);
             level.active = level.active.intersect(&made_of(&coarsest, times)?);
         }
-        Ok(Self { source: relative, levels })
+        Ok(Self { source: relative, levels, are_listed: false })
     }
 
     /// The most elements of the source that become one.
@@ -272,8 +275,21 @@ impl Level {
         let array = array.translate_to(domain.origin())?;
         let chunks = array.chunk_grid()?;
         let active = array.domain().clone();
-        Ok(Self { array, spec, factor: factor.clone(), step, active, chunks })
+        Ok(Self { array, spec, factor: factor.clone(), step, active, chunks, asked: String::new() })
     }
+}
+
+/// The error of making scales where there are some.
+pub(super) fn there_are_scales(source: &Array) -> Error {
+    let known = source.scales().get(source.scale() + 1).map_or("", |scale| &*scale.key);
+    let reason = format!("there is a coarser scale, {known}; remove it, or go on from the coarsest");
+    Error::new(ErrorKind::AlreadyExists, reason).during("downsampling").at(source.url())
+}
+
+/// How a scale is asked to be stored; not how large shards are, which the budget has a say in.
+fn asked(spec: &CreateSpec) -> String {
+    let StorageSpec { chunk_shape, encoding, level, sharding, .. } = &spec.storage;
+    format!("{chunk_shape:?} {encoding:?} {level:?} {}", *sharding != NewSharding::None)
 }
 
 /// What the scale of a level is made of.

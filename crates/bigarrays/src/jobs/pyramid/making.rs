@@ -1,12 +1,16 @@
 //! What is made of what, and how boxes of levels lie in memory.
 
-use crate::array::ChunkSet;
+use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
+
+use crate::array::{Array, ChunkSet};
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
+use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, made_of};
 use crate::jobs::pyramid::options::Downsampling;
+use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::{Along, Counts, Windows};
 
 /// A source, the levels that are made of it, and by what.
@@ -22,6 +26,25 @@ pub(super) struct Making<'a, T, K> {
     pub(super) piece: u64,
     /// The most bytes of encoded chunks that wait for their shards to be written, of each level and unit.
     pub(super) waiting: u64,
+}
+
+impl<T: Voxel, K: Kernel<T>> Making<'_, T, K> {
+    /// Writes what cells of a box of a level become to an array of it.
+    pub(super) fn write(
+        &self,
+        (array, part): (&Array, &Domain),
+        cells: &K::Cells,
+        counts: &Counts,
+    ) -> Result<()> {
+        let mut elements = vec![self.fill; part.checked_len()? as usize];
+        self.kernel.finish(cells, counts, &mut elements);
+        let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
+        let shape = IxDyn(&shape);
+        let shape = if self.order == Order::Fortran { shape.f() } else { shape.into_shape_with_order() };
+        let view =
+            ArrayViewD::from_shape(shape, &elements).map_err(|error| Error::invalid(error.to_string()))?;
+        array.write(part.origin(), view)
+    }
 }
 
 impl<T, K> Making<'_, T, K> {
@@ -52,6 +75,12 @@ impl<T, K> Making<'_, T, K> {
         let ranges = |domain: &Domain| self.c_order(domain.ranges().collect::<Vec<_>>().into_iter());
         let factor = self.c_order(level.factor.iter().copied());
         Counts::of(&ranges(self.levels.source.domain()), &ranges(part), &factor)
+    }
+
+    /// Where a box lies in another one, in the order of memory.
+    pub(super) fn place(&self, part: &Domain, whole: &Domain) -> Dims<usize> {
+        let axes = part.origin().iter().zip(whole.origin());
+        self.c_order(axes.map(|(one, other)| (one - other) as usize).collect::<Vec<_>>().into_iter())
     }
 
     /// The box of the source that a box of a level is made of.

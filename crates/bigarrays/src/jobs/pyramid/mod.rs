@@ -6,16 +6,19 @@
 
 mod beside;
 mod coarsen;
+mod flow;
 mod kept;
 mod kernel;
 mod levels;
 mod lines;
 mod making;
 mod mean;
+mod once;
 mod options;
 mod pass;
 mod pick;
 mod run;
+mod seams;
 mod stages;
 mod tally;
 mod tree;
@@ -68,5 +71,8 @@ pub fn pyramid(source: &Array, options: &PyramidOptions<'_>) -> Result<Pyramid> 
         Some(part) => Levels::listed(source, method, part)?,
         None => Levels::new(source, method, options)?,
     };
+    if levels.are_listed && options.part.is_none() {
+        return once::before(&levels, method, options);
+    }
     of_levels(levels, method, options)
 }

@@ -161,11 +161,14 @@ pub struct Pyramid {
     pub levels: Vec<MadeLevel>,
     /// How elements become one.
     pub method: Downsampling,
-    /// How often the source was read: more than once if its box begins at coordinates that the factors do not divide, or if
-    /// chunks of levels do not lie within each other.
+    /// How often the source was read: more than once if chunks of levels do not lie within each other, as those of layers that begin at
+    /// coordinates that the factors do not divide, and the work is cut into units, scales are sharded or the store is far.
     pub passes: usize,
     /// How many units each stage has. Those of a stage can be made by different processes.
     pub units: Vec<u64>,
     /// Bytes held at once, at most.
     pub peak_memory: u64,
+    /// Whether nothing was done, as an earlier run of the same call with a journal has made it. Whether elements were changed since is
+    /// not looked up.
+    pub was_there: bool,
 }

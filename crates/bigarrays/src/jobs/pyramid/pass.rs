@@ -5,10 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
-
 use crate::array::{Array, Cutout};
-use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
@@ -27,7 +24,7 @@ use crate::store::NEAR;
 
 /// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
 /// cache of the processor while cells are made of them.
-const IN_CACHE: u64 = 512 << 10;
+pub(super) const IN_CACHE: u64 = 512 << 10;
 
 /// What is in the middle of being made of the finest level: cells of a chunk of a coarser one.
 struct Node<C> {
@@ -202,7 +199,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         let whole = making.shape(part);
         for piece in pieces {
             let own = self.piece(&source, level, &piece)?;
-            making.kernel.put(&mut cells, &whole, &self.place(&piece, part), &own, &making.shape(&piece));
+            making.kernel.put(&mut cells, &whole, &making.place(&piece, part), &own, &making.shape(&piece));
         }
         Ok(cells)
     }
@@ -223,15 +220,15 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             let found = kept.find(making.kernel, &chunk, count)?;
             let windows = making.windows(&own, &coarse, &level.step);
             let made = making.kernel.coarsen(&found, &making.counts(fine, &own), &windows);
-            making.kernel.put(&mut cells, &whole, &self.place(&coarse, part), &made, &making.shape(&coarse));
+            making.kernel.put(
+                &mut cells,
+                &whole,
+                &making.place(&coarse, part),
+                &made,
+                &making.shape(&coarse),
+            );
         }
         Ok(cells)
-    }
-
-    /// Where a box lies in another one, in the order of memory.
-    fn place(&self, part: &Domain, whole: &Domain) -> Dims<usize> {
-        let axes = part.origin().iter().zip(whole.origin());
-        self.making.c_order(axes.map(|(one, other)| (one - other) as usize).collect::<Vec<_>>().into_iter())
     }
 
     fn piece(&self, source: &Array, level: &Level, part: &Domain) -> Result<K::Cells> {
@@ -344,7 +341,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         drop(cells);
         let mut open = node.locked();
         if let (Some(own), Some(cells)) = (own, &mut open.cells) {
-            let (shape, at) = (making.shape(&whole), self.place(&coarse, &whole));
+            let (shape, at) = (making.shape(&whole), making.place(&coarse, &whole));
             making.kernel.put(cells, &shape, &at, &own, &making.shape(&coarse));
         }
         open.missing = open.missing.saturating_sub(leaves);
@@ -359,18 +356,11 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
 
     fn write(&self, at: usize, part: &Domain, cells: &K::Cells, counts: &Counts, unit: &Unit) -> Result<()> {
         let level = &self.tree.levels[at];
-        let mut elements = vec![self.making.fill; part.checked_len()? as usize];
-        self.making.kernel.finish(cells, counts, &mut elements);
-        let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
-        let shape = IxDyn(&shape);
-        let shape =
-            if self.making.order == Order::Fortran { shape.f() } else { shape.into_shape_with_order() };
-        let view =
-            ArrayViewD::from_shape(shape, &elements).map_err(|error| Error::invalid(error.to_string()))?;
         match &unit.gathers[at] {
-            None => level.array.write(part.origin(), view),
+            None => self.making.write((&level.array, part), cells, counts),
             Some(gather) => {
-                level.array.with_store(Arc::clone(gather) as _).write(part.origin(), view)?;
+                let array = level.array.with_store(Arc::clone(gather) as _);
+                self.making.write((&array, part), cells, counts)?;
                 gather.put_if_over(self.making.waiting)
             }
         }

@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
-use crate::array::Listed;
+use crate::array::{Array, Listed};
+use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::{Digest, Journal, identity_of};
+use crate::jobs::pyramid::flow::{self, Flow};
 use crate::jobs::pyramid::kept::Kept;
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, domain_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::{Downsampling, PyramidOptions, UNIT_STEP, Work};
-use crate::jobs::pyramid::pass::Pass;
+use crate::jobs::pyramid::pass::{IN_CACHE, Pass};
 use crate::jobs::pyramid::stages::{Sizes, Stage, stages};
+use crate::jobs::pyramid::tree::Tree;
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::run::budget;
 use crate::run::pool::threads;
@@ -31,6 +34,8 @@ pub(super) struct Run<'a, T, K> {
     making: Making<'a, T, K>,
     options: &'a PyramidOptions<'a>,
     stages: Vec<Stage<'a>>,
+    /// Boxes of the source and the levels, if these are made in one pass although they do not lie within each other.
+    flow: Option<Vec<Level>>,
     /// Where stages leave cells for others, if one does.
     kept: Option<PathBuf>,
     unit: Option<u64>,
@@ -73,15 +78,20 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         let fill = T::of_bytes(source.layout().fill.as_bytes());
         let order = source.order();
         let making = Making { levels, method, kernel, fill, stored, order, piece: 0, waiting: 0 };
-        let mut run = Self { making, options, stages, kept: None, unit, in_flight: 1, peak: 0 };
+        let mut run = Self { making, options, stages, flow: None, kept: None, unit, in_flight: 1, peak: 0 };
         let key = run.config().key();
         let shared = options.work.units().map(|units| units.folder.join(Digest::of_text(&key)));
         run.kept = shared.or_else(|| options.journal.map(|journal| journal.folder_of(&key)));
-        run.fit(budget::of_job(options.memory))?;
+        let memory = budget::of_job(options.memory);
+        run.fit(memory)?;
+        run.fit_flow(memory);
         Ok(run)
     }
 
     pub(super) fn passes(&self) -> usize {
+        if self.flow.is_some() {
+            return 1;
+        }
         self.stages.iter().filter(|stage| stage.after.is_none()).count()
     }
 
@@ -176,11 +186,60 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         self.stages.iter().map(of_stage).max().unwrap_or(0)
     }
 
+    /// Makes levels that do not lie within each other in one pass, if that can be done here and fits into the budget.
+    fn fit_flow(&mut self, memory: u64) {
+        let (making, levels) = (&self.making, &self.making.levels.levels);
+        let source = &making.levels.source;
+        let is_sharded = |array: &Array| array.shard_shape().is_some();
+        // Of a box, parts of chunks would be missing that lie across its ends.
+        let is_cut =
+            self.unit.is_some() || self.options.part.is_some() || making.method == Downsampling::Stride;
+        let is_far = source.store().request_cost() > NEAR;
+        if is_cut || is_far || is_sharded(source) || levels.iter().any(|level| is_sharded(&level.array)) {
+            return;
+        }
+        let Some(all) = levels.first().and_then(|first| flow::source(making, first)) else { return };
+        // Where something is missing, nothing is to be made of boxes that have no more than a part.
+        let is_full = making.stored.as_ref().is_none_or(|stored| {
+            let along = all.chunks.iter().zip(source.shape());
+            let count = along.map(|(chunk, &length)| length.div_ceil(chunk.1));
+            stored.len() == count.fold(1, u64::saturating_mul)
+        });
+        let most = if is_full { IN_CACHE } else { 0 };
+        let Some(tiers) = flow::tiers(all, levels, size_of::<T>() as u64, most) else { return };
+        let at_once = threads() as u64;
+        let needs = flow::needs(&tiers, size_of::<T>() as u64, making.kernel.bytes(), at_once);
+        if needs <= memory {
+            (self.flow, self.peak, self.in_flight) = (Some(tiers), needs, at_once);
+        }
+    }
+
+    /// Makes all levels in one pass.
+    fn flow(&self, tiers: &[Level]) -> Result<()> {
+        let mut tree = Tree::new(tiers, &Dims::from_elem(1, tiers[0].chunks.len()))?;
+        if let Some(stored) = &self.making.stored {
+            tree.follow(stored.iter(), |chunk| Ok(chunk.clone()))?;
+        }
+        let flow = Flow::new(&self.making, &tree);
+        let item = size_of::<T>() as u64;
+        let leaf = tiers[0].chunks.iter().fold(item, |all, chunk| all.saturating_mul(chunk.1));
+        let all = tiers[0].active.checked_len()?.saturating_mul(item).min(tree.len().saturating_mul(leaf));
+        let report = |progress| self.options.progress.map_or((), |report| report(progress));
+        let runner =
+            Runner { in_flight: self.in_flight as usize, total: all, is_near: true, progress: Some(&report) };
+        let count = usize::try_from(tree.len()).map_err(|_| Error::unsupported("so many chunks"))?;
+        runner.run(count, &|k| flow.leaf(k as u64))?;
+        flow.expect_whole()
+    }
+
     /// Makes all levels, or the share of them that is asked for.
     ///
     /// # Errors
     /// `Cancelled`; those of reading and writing.
     pub(super) fn run(&mut self) -> Result<()> {
+        if let Some(tiers) = &self.flow {
+            return self.flow(tiers);
+        }
         if let Work::Share { stage, share: (number, of), .. } = self.options.work {
             let none = || Error::invalid(format!("there is no stage {stage}"));
             self.stages.get_mut(stage).ok_or_else(none)?.tree.take_share(number, of);

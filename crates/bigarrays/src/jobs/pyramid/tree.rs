@@ -97,11 +97,11 @@ impl<'a> Tree<'a> {
             let all = own.iter().try_fold(1u64, |all, &one| all.checked_mul(one)).ok_or_else(too_many)?;
             let last = below.last().copied().unwrap_or(1);
             below.push(last.checked_mul(all).ok_or_else(too_many)?);
-            first.push(
-                axes()
-                    .map(|((fine, coarse), &step)| (coarse.0 * step as i64 - fine.0) / fine.1 as i64)
-                    .collect(),
-            );
+            // That of two may begin within a cell that the other begins with.
+            let begins = |((fine, coarse), &step): ((&(i64, u64), &(i64, u64)), &u64)| {
+                -(fine.0 - coarse.0 * step as i64).div_euclid(fine.1 as i64)
+            };
+            first.push(axes().map(begins).collect());
             radix.push(own);
         }
         let units = tiers[tiers.len() - 1].indexes();
@@ -248,6 +248,14 @@ impl<'a> Tree<'a> {
         let first: Index = ranges.iter().map(|range| range.start).collect();
         let number = self.number_of(&first);
         some.range_cardinality(number..number + self.below[tier])
+    }
+
+    /// Whether any leaf of these indexes, all of which there are, has anything to do.
+    pub(super) fn has_leaf(&self, ranges: &[Range<i64>]) -> bool {
+        let Some(some) = &self.some else { return ranges.iter().all(|range| !range.is_empty()) };
+        let mut found = false;
+        for_each_index(ranges, |leaf| found = found || some.contains(self.number_of(leaf)));
+        found
     }
 
     /// What a box of a tier covers; `None` if that is nothing.

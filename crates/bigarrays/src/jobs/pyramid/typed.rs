@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::kernel::Kernel;
 use super::levels::{Level, Levels};
 use super::mean::Mean;
+use super::once;
 use super::options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, Work};
 use super::pick::{Extreme, Stride};
 use super::run::Run;
@@ -56,7 +57,7 @@ fn made<T: Voxel, K: Kernel<T>>(
 ) -> Result<Pyramid> {
     let mut run = Run::new(&levels, method, kernel, options)?;
     let (passes, units, peak_memory) = (run.passes(), run.units(), run.peak_memory());
-    let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory };
+    let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory, was_there: false };
     match options.work {
         Work::Plan(_) => return Ok(nothing),
         Work::Share { .. } => {
@@ -78,6 +79,7 @@ fn made<T: Voxel, K: Kernel<T>>(
         let key = array.scales().get(array.scale()).map_or_else(String::new, |scale| scale.key.clone());
         Ok(MadeLevel { key, factor: level.factor.clone(), domain: array.domain().clone() })
     };
-    let levels = levels.levels.iter().map(list).collect::<Result<_>>()?;
-    Ok(Pyramid { levels, ..nothing })
+    let made = levels.levels.iter().map(list).collect::<Result<_>>()?;
+    once::note(&levels, method, options)?;
+    Ok(Pyramid { levels: made, ..nothing })
 }
