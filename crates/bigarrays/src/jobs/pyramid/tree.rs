@@ -98,10 +98,9 @@ impl<'a> Tree<'a> {
             let last = below.last().copied().unwrap_or(1);
             below.push(last.checked_mul(all).ok_or_else(too_many)?);
             // That of two may begin within a cell that the other begins with.
-            let begins = |((fine, coarse), &step): ((&(i64, u64), &(i64, u64)), &u64)| {
-                -(fine.0 - coarse.0 * step as i64).div_euclid(fine.1 as i64)
-            };
-            first.push(axes().map(begins).collect());
+            let begins = axes()
+                .map(|((fine, coarse), &step)| -(fine.0 - coarse.0 * step as i64).div_euclid(fine.1 as i64));
+            first.push(begins.collect());
             radix.push(own);
         }
         let units = tiers[tiers.len() - 1].indexes();
