@@ -67,9 +67,9 @@ fn what_is_done_is_not_done_again() {
         bench.fails(command, 1);
         let path = bench.path(made);
         if path.is_dir() {
-            std::fs::remove_dir_all(path).unwrap()
+            std::fs::remove_dir_all(path).unwrap();
         } else {
-            std::fs::remove_file(path).unwrap()
+            std::fs::remove_file(path).unwrap();
         }
         for table in ["parts.csv", "names.csv"] {
             let _ = std::fs::remove_file(bench.path(table));
