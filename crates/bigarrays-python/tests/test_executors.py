@@ -4,6 +4,7 @@ import heapq
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -161,6 +162,41 @@ def test_a_task_that_always_fails_ends_the_run_with_its_place(cube: ba.Array, tm
     with pytest.raises(ba.InvalidArgumentError, match="either"), pool() as executor:
         x.save(tmp_path / "b", processes=2, executor=executor, **OPTIONS)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("engine", [lambda: nullcontext(), dask])
+def test_functions_that_fail_oddly_end_the_run_with_their_place(
+    cube: ba.Array, tmp_path: Path, engine: Callable[[], Any]
+) -> None:
+    class Odd(Exception):
+        """Cannot be unpickled."""
+
+        def __init__(self, reason: str, more: int) -> None:
+            super().__init__(reason)
+
+    def fail(block: Any) -> Any:
+        raise Odd("odd", 1)
+
+    def leave(block: Any) -> Any:
+        sys.exit("enough")
+
+    with engine() as executor:
+        by: dict[str, Any] = {"executor": executor} if executor is not None else {"processes": 2}
+        for function, kind, text in [(fail, ba.InvalidArgumentError, "Odd: odd"), (leave, SystemExit, "enough")]:
+            x = ba.map_blocks(function, cube.lazy, dtype="float32")
+            with pytest.raises(kind, match=text) as raised:
+                x.save(tmp_path / function.__name__, **by, **OPTIONS)
+            assert any("of stage 0 of" in note for note in raised.value.__notes__)
+
+
+def test_workers_that_always_die_end_the_run_with_their_place(cube: ba.Array, tmp_path: Path) -> None:
+    def die(block: Any) -> Any:
+        os._exit(3)
+
+    with pytest.raises(BrokenExecutor) as raised:
+        ba.map_blocks(die, cube.lazy, dtype="float32").save(tmp_path / "a", processes=2, **OPTIONS)
+    said = " ".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
+    assert "stage 0 of" in said and "(0, " in said
 
 
 def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:

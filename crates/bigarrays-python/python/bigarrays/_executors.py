@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple, SupportsIndex
 from uuid import uuid4
 
@@ -124,13 +126,35 @@ def turn(told: Told) -> Iterator[None]:
         yield
 
 
-def noted(error: Exception, what: str) -> Exception:
+def noted(error: BaseException, what: str) -> BaseException:
     """The error with what it was at, and where. It is to be returned, since engines tell little of errors that are raised."""
     if not isinstance(error, Error):
+        error = _sendable(error)
         error.add_note(traceback.format_exc())
+    elif error.__cause__ is not None:
+        # Some engines send it as well, and wait for ever if it cannot be unpickled.
+        error.add_note("".join(traceback.format_exception(error.__cause__)))
+        error.__cause__ = error.__context__ = None
     if not isinstance(error, CancelledError):
         error.add_note(f"in {what}, process {os.getpid()} on {socket.gethostname()}")
     return error
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """The error, or what it says if it cannot be sent: engines may wait for ever for what cannot be unpickled."""
+    try:
+        pickle.loads(_dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _dumps(error: BaseException) -> bytes:
+    try:
+        return pickle.dumps(error)
+    except Exception:
+        # As engines do it of classes of a script.
+        return bytes(import_module("cloudpickle").dumps(error))
 
 
 def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
@@ -140,7 +164,7 @@ def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
             changed = os.stat(order.file).st_mtime_ns
             plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
             plan._run_part(stage, part, order.memory, until(order.mark, order.file, part))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         first, end = part
         return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")
     return None

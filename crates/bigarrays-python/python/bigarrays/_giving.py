@@ -100,8 +100,10 @@ class Pace:
 class _Giving(Generic[_T]):
     """What was given out, and what is left."""
 
-    def __init__(self, by: Engine, parts: Iterable[_T], submit: Callable[[_T], Future[Any]], mark: str | None, twice: bool) -> None:
-        self._by, self._submit, self._mark = by, submit, mark
+    def __init__(
+        self, by: Engine, parts: Iterable[_T], submit: Callable[[_T], Future[Any]], mark: str | None, what: str, twice: bool
+    ) -> None:
+        self._by, self._submit, self._mark, self._what = by, submit, mark, what
         self._fresh: Iterator[_T] = iter(parts)
         self._again: deque[tuple[_T, int]] = deque()
         self._under_way: dict[Future[Any], _Given[_T]] = {}
@@ -140,7 +142,9 @@ class _Giving(Generic[_T]):
                 self._withdraw(twin)
             return [given.part], False
         if isinstance(error, Error) or given.tries == _TRIES or not isinstance(error, Exception):
-            raise error  # type: ignore[misc]
+            if not isinstance(error, Error) and given.tries == _TRIES:
+                error.add_note(f"in {given.part} of {self._what}, which was given out {_TRIES + 1} times")
+            raise error
         if twin is not None:
             # The other one goes on alone.
             self._under_way[twin].twin = None
@@ -149,7 +153,7 @@ class _Giving(Generic[_T]):
             self._again.appendleft((given.part, given.tries + 1))
         return [], isinstance(error, BrokenExecutor)
 
-    def replace(self, what: str) -> None:
+    def replace(self) -> None:
         """Goes on with other workers: all that was under way is lost."""
         lost = {id(given): given for given in self._under_way.values()}
         seen: set[Future[Any]] = set()
@@ -164,7 +168,8 @@ class _Giving(Generic[_T]):
             self._pace = Pace(self._by)
         self._losses += 1
         if self._losses > _TRIES or not self._by.replace():
-            raise BrokenExecutor(f"the executor lost its workers at {what}")
+            parts = ", ".join(f"{given.part}" for given in lost.values())
+            raise BrokenExecutor(f"the executor lost its workers at {self._what}, {parts}")
 
     def settle(self) -> None:
         """Waits for those that have been called off: they may be about to write."""
@@ -235,7 +240,7 @@ def run_parts(
         twice: Whether two workers may do a part at the same time. Once all parts are given out, those that take long are given to idle
             workers as well; who is first counts, and the other one is called off, and waited for in the end.
     """
-    giving = _Giving(by, parts, lambda part: by.submit(work, *arguments, part), mark, twice)
+    giving = _Giving(by, parts, lambda part: by.submit(work, *arguments, part), mark, what, twice)
     try:
         while giving.give():
             is_lost = False
@@ -244,7 +249,7 @@ def run_parts(
                 is_lost |= was_lost
                 yield from done
             if is_lost:
-                giving.replace(what)
+                giving.replace()
         giving.settle()
     except BaseException:
         giving.stop()

@@ -98,6 +98,6 @@ def _do_share(memory: int | None, common: _Shared, number: int) -> BaseException
             sharing = _Sharing._share(common.folder, common.pass_number, number, common.shares)
             stops = until(common.mark, common.folder)
             common.job(*common.arrays, **common.given, memory=memory, sharing=sharing, progress=stops)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return noted(error, f"share {number} of {common.shares} of pass {common.pass_number} of {common.what}")
     return None
