@@ -39,3 +39,19 @@ fn groups_and_medians_are_computed() {
     let said = bench.fails("compute sum(t,axis=1,by=z) t=t z=zones -o third --format zarr3", 2);
     assert!(said.contains("expected=12"), "{said}");
 }
+
+#[test]
+fn names_of_python_are_known_and_numbers_are_no_arrays() {
+    let bench = Bench::new();
+    make(&bench, "t", "0:3", Array1::from_vec(vec![-1.5, 2.5, 3.25]).into_dyn());
+    bench.ok("compute round(abs(t)) t=t -o rounded --format zarr3");
+    assert_eq!(found::<f32>(&bench, "rounded"), [2.0, 2.0, 3.0]);
+    for name in ["nan", "inf", "pi", "True"] {
+        let said = bench.fails(&format!("compute sum({name}) {name}=t"), 2);
+        assert!(said.contains(&format!("{name} is a number in expressions")), "{said}");
+    }
+    let said = bench.ok("compute --help");
+    for name in ["median", "nanquantile", "back(", "coordinate(", "by=", "expected="] {
+        assert!(said.contains(name), "{name}");
+    }
+}

@@ -86,6 +86,9 @@ fn source(text: &str) -> std::result::Result<(String, String), String> {
     if !is_name(name) || url.is_empty() {
         return Err("expected NAME=URL, with letters, digits and _ in the name".to_owned());
     }
+    if compute::is_number(name) {
+        return Err(format!("{name} is a number in expressions; call the array by another name"));
+    }
     Ok((name.to_owned(), url.to_owned()))
 }
 
@@ -99,9 +102,11 @@ fn help() -> String {
     let called: Vec<&str> = compute::call_names().collect();
     let reductions: Vec<&str> = compute::Reduction::all().map(compute::Reduction::name).collect();
     format!(
-        "Functions of elements: {}, clip(x, least, most), cast(x, \"type\")\n\nReductions, with axis= a number or name, or a \
+        "Functions of elements: {}, abs(x), round(x), clip(x, least, most), cast(x, \"type\")\n\nReductions, with axis= a number or name, or a \
          list of them, keepdims=True to keep the axes, where= a mask of elements that count, and initial= of min and max: {}, var, \
-         std, nanvar, nanstd\n\nFunctions with arguments that have names, as in Python, such as rolling(t, how=\"mean\", \
+         std, nanvar, nanstd, median, nanmedian, and quantile and nanquantile with q= and method=\n\nReductions of groups, \
+         by=labels along axis=, with expected= how many groups there are; back(result) brings them to where the elements \
+         were, and coordinate(x, axis) gives the coordinates of an axis: 't - back(mean(t, axis=0, by=month, expected=12))'\n\nFunctions with arguments that have names, as in Python, such as rolling(t, how=\"mean\", \
          axis=\"time\", width=7): {}\n\nSlices, of coordinates: \
          t[0:10, ..., ::2]\n\nExamples:\n  bigarrays compute 'a*b + 2' a=volume.zarr b=mask.zarr -o product.zarr\n  bigarrays \
          compute 'mean(t, axis=\"time\") - 273.15' t=s3://bucket/era5.zarr -o climate.zarr --memory 1G\n  bigarrays compute \

@@ -169,7 +169,7 @@ pub(crate) use noted::Made;
 pub use number::Number;
 pub use operation::Operation;
 pub use overlap::{BlockFunction, Overlap};
-pub use parse::{parse, parse_all};
+pub use parse::{is_number, parse, parse_all};
 pub use plan::Plan;
 pub use plan_file::{Opening, PlanFile, PlannedStage};
 pub use ranks::QuantileMethod;

@@ -137,6 +137,11 @@ fn known(name: &str, sources: &dyn Fn(&str) -> Option<Lazy>) -> Option<Operand> 
     }
 }
 
+/// Whether a name stands for a number, such as `pi`, and cannot be that of an array.
+pub fn is_number(name: &str) -> bool {
+    known(name, &|_| None).is_some()
+}
+
 struct Parser<'a> {
     tokens: Tokens,
     sources: &'a dyn Fn(&str) -> Option<Lazy>,
@@ -283,7 +288,14 @@ impl Parser<'_> {
                 self.apply(Function::Minimum, &[above, most.clone()], position)
             }
             (name, arguments) => {
-                let function = Function::named(name).ok_or_else(|| wrong_at(position, "a function", name))?;
+                // As Python calls them.
+                let of_numpy = match name {
+                    "abs" => "absolute",
+                    "round" => "rint",
+                    name => name,
+                };
+                let function = Function::named(of_numpy);
+                let function = function.ok_or_else(|| wrong_at(position, "a function", name))?;
                 self.apply(function, arguments, position)
             }
         }

@@ -2,12 +2,11 @@
 
 Arrays are expressions whose positions begin at 0: `a.lazy.positional`, `bigarrays.lazy(x)` of what is in memory, and what
 `asarray` and its kind make. Results are lazy where they can be. What needs the elements (`reshape`, `nonzero`, `searchsorted`,
-`sort`, `argsort`, `take_along_axis`, positions and repeats that are arrays) computes them at once, up to 256 MiB, and is an
-error above.
+`sort`, `argsort`, `unique_all` and its kind, `isin`, `take_along_axis`, positions and repeats that are arrays) computes them at
+once, up to 256 MiB, and is an error above.
 
 Names, types and values are the standard's; its version is `__array_api_version__`. There are no complex types, no `linalg` and
-no `fft`, no indexing with booleans, and no assignment to elements. Sets, cumulative sums and products of
-matrices are absent.
+no `fft`, no indexing with booleans, and no assignment to elements.
 
 Example:
     >>> import bigarrays.array_api as xp
@@ -131,6 +130,7 @@ from ._indexing import (
     take_along_axis,
 )
 from ._info import __array_namespace_info__
+from ._linear import matmul, tensordot, vecdot
 from ._manipulation import (
     broadcast_arrays,
     broadcast_shapes,
@@ -157,8 +157,11 @@ from ._searching import (
     searchsorted,
     where,
 )
+from ._sets import isin, unique_all, unique_counts, unique_inverse, unique_values
 from ._sorting import argsort, sort
 from ._statistical import (
+    cumulative_prod,
+    cumulative_sum,
     max,
     mean,
     min,
@@ -218,6 +221,8 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cumulative_prod",
+    "cumulative_sum",
     "diff",
     "divide",
     "e",
@@ -249,6 +254,7 @@ __all__ = [
     "int8",
     "isdtype",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
     "less",
@@ -263,6 +269,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "matmul",
     "matrix_transpose",
     "max",
     "maximum",
@@ -310,6 +317,7 @@ __all__ = [
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
     "tile",
     "tril",
     "triu",
@@ -318,8 +326,13 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
     "unstack",
     "var",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",

@@ -6,7 +6,7 @@ from math import nan, prod as _prod
 
 import numpy as np
 
-from .._expressions import apply
+from .._expressions import apply, concatenate, lazy
 from .._lazy import Lazy
 from ._data_types import DType, astype, float64, int64, uint64
 from ._operands import Axes, expression, is_empty
@@ -64,6 +64,47 @@ def _folded(name: str, x: Lazy, axis: Axes, dtype: DType | None, keepdims: bool)
     else:
         found = wide._reduce(name, axis, keepdims)
     return found if dtype in (None, found.dtype) else found.astype(dtype, out_of_range="wrap")
+
+
+def cumulative_sum(
+    x: Lazy, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+) -> Lazy:
+    """The sum of all elements up to each along an axis.
+
+    Args:
+        x: The elements.
+        axis: The axis; of one axis alone it may be None.
+        dtype: The type of elements and sums; as `sum` has it if None.
+        include_initial: Whether the result begins with 0, and has one element more.
+
+    Example:
+        >>> bigarrays.array_api.cumulative_sum(bigarrays.lazy([3, 9, 4]), include_initial=True).compute()
+        array([ 0,  3, 12, 16])
+    """
+    return _running("cumsum", "sum", x, axis, dtype, include_initial)
+
+
+def cumulative_prod(
+    x: Lazy, /, *, axis: int | None = None, dtype: DType | None = None, include_initial: bool = False
+) -> Lazy:
+    """The product of all elements up to each along an axis, beginning with 1; see `cumulative_sum`."""
+    return _running("cumprod", "prod", x, axis, dtype, include_initial)
+
+
+def _running(name: str, folds: str, x: Lazy, axis: int | None, dtype: DType | None, begins: bool) -> Lazy:
+    x = expression(x)
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"axis= is missing; there are {x.ndim} axes")
+    at = x._axis(0 if axis is None else axis)
+    is_whole = x.dtype.kind in "biu" and (dtype is None or np.dtype(dtype).kind in "iu")
+    wide = x if is_whole or dtype is None else astype(x, dtype)
+    wanted = np.dtype(_folded(folds, x, at, dtype, False).dtype)
+    found: Lazy = getattr(wide, name)(at)
+    found = found if found.dtype == wanted else found.astype(wanted, out_of_range="wrap")
+    if not begins:
+        return found
+    first = np.full([1 if k == at else length for k, length in enumerate(x.shape)], 0 if folds == "sum" else 1, wanted)
+    return concatenate([lazy(first), found], at)
 
 
 def var(x: Lazy, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False) -> Lazy:
