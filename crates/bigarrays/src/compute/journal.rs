@@ -19,7 +19,6 @@ use crate::base::error::{self, Error, Result};
 use crate::base::sync::MutexExt;
 use crate::base::text::{redact, without_queries};
 use crate::compute::digest::Digest;
-use crate::compute::done::Done;
 use crate::compute::ledger::{Ledger, Noting, folder_of};
 use crate::compute::noted::Made;
 use crate::store::ofd::{self, Kind, Private, Span};
@@ -155,9 +154,9 @@ impl Journal {
         Ok(self)
     }
 
-    /// The record of the job that `what` describes, of which this is the journal.
-    pub(crate) fn done(&self, what: &str) -> Done {
-        Done::of(what).beside(&self.path)
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether an earlier run was killed before it noted anything.

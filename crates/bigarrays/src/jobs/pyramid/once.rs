@@ -30,7 +30,7 @@ fn record(
         .with("levels", all.into_iter().collect::<Parameter>())
         .with("method", method.name())
         .with("ignore", ignore.map_or(Parameter::None, Parameter::Text));
-    Ok(journal.done(&config.key()))
+    Ok(Done::of(&config.key()).beside(journal.path()))
 }
 
 /// Notes that the levels are made and listed.
