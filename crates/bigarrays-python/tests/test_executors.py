@@ -389,7 +389,8 @@ def test_stages_of_one_worker_are_given_out_once() -> None:
         by = Virtual(3, 20)
         by.parts = lambda tasks: iter([(0, 1), (1, 2), (2, 3)])  # type: ignore[method-assign]
         stage = PlannedStage(3, "make", "", 0, in_one_process)
-        assert sum(1 for _ in _run_stage(Planned(), 0, stage, by)) == (1 if in_one_process else 3)  # type: ignore[arg-type]
+        planned: Any = Planned()
+        assert sum(1 for _ in _run_stage(planned, 0, stage, by)) == (1 if in_one_process else 3)
         assert by.given == ([(0, 3)] if in_one_process else [(0, 1), (1, 2), (2, 3), (0, 1)])
 
 

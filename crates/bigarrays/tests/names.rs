@@ -94,6 +94,7 @@ fn actual() -> [BTreeSet<String>; 3] {
         "_editing.py",
         "_label_jobs.py",
         "_pictures.py",
+        "_plan.py",
         "_remap.py",
         "_viewing.py",
         "torch.py",

@@ -25,8 +25,8 @@ class _Journal:
 @final
 class _Done:
     def __init__(self, job: str, journal: str | PathLike[str] | None) -> None: ...
-    def said(self, made: str, source: str) -> str | None: ...
-    def note(self, made: str, source: str, said: str) -> None: ...
+    def said(self, path_or_url: str, source: str) -> str | None: ...
+    def _note(self, path_or_url: str, source: str, text: str) -> None: ...
 
 @final
 class _PlanFile:
@@ -35,7 +35,7 @@ class _PlanFile:
         file: str,
         results: list[tuple[_Lazy, Array]],
         memory: int | None,
-        workers: int | None,
+        workers: tuple[int | None, int | None],
         scratch: str | PathLike[str] | None,
         storage_options: dict[str, str],
     ) -> _PlanFile: ...
@@ -46,12 +46,13 @@ class _PlanFile:
     @property
     def is_done(self) -> bool: ...
     def finish(self) -> None: ...
-    def run(
+    def _run(
         self,
         stage: int | None = None,
         tasks: tuple[int, int] | None = None,
         memory: int | None = None,
         progress: Callable[[int, int], object] | None = None,
+        stop: Callable[[], object] | None = None,
     ) -> int: ...
 
 _Column = tuple[np.dtype[Any], bytes]

@@ -130,12 +130,12 @@ class _Giving(Generic[_T]):
             # Of a worker that was replaced, or of a part that another one has done.
             return [], False
         error = _returned(future)
-        is_done = error is None or isinstance(error, Answer)
+        is_done = not isinstance(error, BaseException)
         if self._pace is not None:
             self._pace.ended(future, size_of(given.part) if is_done else None)
         twin = given.twin
-        if is_done:
-            if isinstance(error, Answer) and answers is not None:
+        if not isinstance(error, BaseException):
+            if error is not None and answers is not None:
                 answers[given.part] = error.value
             self._losses = 0
             if twin is not None:

@@ -47,4 +47,4 @@ class Once:
         """Notes that the array is made, and what was found on the way."""
         if self._places is not None:
             said = json.dumps([one.hex() if isinstance(one, bytes) else one for one in found])
-            self._done.note(*self._places, said)
+            self._done._note(*self._places, said)

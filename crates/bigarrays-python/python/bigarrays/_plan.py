@@ -123,16 +123,16 @@ class Plan:
         if executor is not None or processes is not None:
             self._run_by(executor, processes, stage, memory, progress)
             return
-        warn_of_redone(self._inner.run(stage, tasks, memory, reporter(progress, "computing")))
+        warn_of_redone(self._inner._run(stage, tasks, memory, reporter(progress, "computing")))
 
     def _run_part(self, stage: int, tasks: tuple[int, int], memory: int | None, stop: Callable[[], object]) -> None:
         """As `run`; what `stop` raises, which is called about ten times a second, ends the work, within a task as well."""
-        self._inner.run(stage, tasks, memory, None, stop)
+        self._inner._run(stage, tasks, memory, None, stop)
 
     def _end(self, memory: int | None, called_off: int) -> None:
         """Looks up what is done, and ends the job. Tasks that were called off may have written a part of what others had noted: it is made
         again, and nobody is warned."""
-        warn_of_redone(max(self._inner.run(None, None, memory, None) - called_off, 0))
+        warn_of_redone(max(self._inner._run(None, None, memory, None) - called_off, 0))
 
     def finish(self) -> None:
         """Ends the job, of which all tasks have been run: marks the results as complete, without looking up versions of what was written

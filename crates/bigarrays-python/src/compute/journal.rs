@@ -83,15 +83,16 @@ impl PyDone {
     }
 
     /// What was noted when it was done, if what it has made, and what it was made of, is there as it was.
-    fn said(&self, py: Python<'_>, made: &str, source: &str) -> PyResult<Option<String>> {
-        let identity = identity(made, source).or_raise(py)?;
+    fn said(&self, py: Python<'_>, path_or_url: &str, source: &str) -> PyResult<Option<String>> {
+        let identity = identity(path_or_url, source).or_raise(py)?;
         identity.map_or(Ok(None), |identity| self.0.said(&identity)).or_raise(py)
     }
 
     /// Notes that it is done.
-    fn note(&self, py: Python<'_>, made: &str, source: &str, said: &str) -> PyResult<()> {
-        let identity = identity(made, source).or_raise(py)?;
-        identity.map_or(Ok(()), |identity| self.0.note(&identity, said)).or_raise(py)
+    #[pyo3(name = "_note")]
+    fn note(&self, py: Python<'_>, path_or_url: &str, source: &str, text: &str) -> PyResult<()> {
+        let identity = identity(path_or_url, source).or_raise(py)?;
+        identity.map_or(Ok(()), |identity| self.0.note(&identity, text)).or_raise(py)
     }
 }
 

@@ -37,7 +37,7 @@ impl PyPlanFile {
         file: PathBuf,
         results: Vec<(PyRef<'_, PyLazy>, Bound<'_, PyArray>)>,
         memory: Option<u64>,
-        processors: (Option<u64>, Option<u64>),
+        workers: (Option<u64>, Option<u64>),
         scratch: Option<PathBuf>,
         storage_options: HashMap<String, String>,
     ) -> PyResult<Self> {
@@ -48,8 +48,8 @@ impl PyPlanFile {
         let written = detached(py, || {
             let options = ComputeOptions {
                 memory: budget(memory),
-                workers: processors.0.unwrap_or(0),
-                threads: processors.1.unwrap_or(0),
+                workers: workers.0.unwrap_or(0),
+                threads: workers.1.unwrap_or(0),
                 scratch: scratch.as_deref(),
                 ..ComputeOptions::default()
             };
@@ -86,7 +86,7 @@ impl PyPlanFile {
     }
 
     /// Runs these tasks of a stage, or all that is left, and returns how much was done again.
-    #[pyo3(signature = (stage = None, tasks = None, memory = None, progress = None, stop = None))]
+    #[pyo3(name = "_run", signature = (stage = None, tasks = None, memory = None, progress = None, stop = None))]
     fn run(
         &self,
         py: Python<'_>,
