@@ -38,7 +38,9 @@ fn record(
 /// # Errors
 /// Those of looking up what there is, and of files.
 pub(super) fn note(levels: &Levels, method: Downsampling, options: &PyramidOptions<'_>) -> Result<()> {
-    let Some(journal) = journal(options).filter(|_| !levels.levels.is_empty()) else { return Ok(()) };
+    // Levels beside a layer are noted by who keeps them.
+    let are_scales = levels.levels.iter().any(|level| level.spec.is_some());
+    let Some(journal) = journal(options).filter(|_| are_scales) else { return Ok(()) };
     let identity = levels.source.layer_identity()?;
     identity
         .map_or(Ok(()), |identity| record(journal, levels, method, options)?.note(&identity, method.name()))
