@@ -104,7 +104,8 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert codes == [9, 9, 0]
     whole = ba.components(ba.open(tmp_path / "labels"), "memory://killed")
     np.testing.assert_array_equal(ba.open(target)[...], whole.array[...])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "parts"]
+    # What was noted beside the journal says that it is done.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "parts", "parts.journal.done"]
 
 
 @pytest.mark.parametrize("format", ["precomputed", "zarr2", "zarr3", "n5", "ome-zarr", "ome-zarr-0.4"])

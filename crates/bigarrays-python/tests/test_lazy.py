@@ -385,7 +385,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_read() -> None:
         # Of all passes, whichever is planned first.
         least = re.search("takes ([0-9]+) MiB at least", str(refused.value))
         assert least
-        assert "budget" in scores.explain("memory://lazy/scores.zarr", memory=int(least[1]) << 20)
+        assert "budget" in scores.explain("memory://lazy/scores.zarr|zarr3:", memory=int(least[1]) << 20)
     huge = ba.create("memory://lazy/huge", shape=(10**6, 10**6, 100), dtype="float32", chunk_shape=(64, 64, 64))
     with pytest.raises(ba.InvalidArgumentError, match="unasked"):
         np.asarray(huge.lazy + 1)

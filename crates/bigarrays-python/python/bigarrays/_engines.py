@@ -72,6 +72,13 @@ class Engine:
         """What plans for these workers are made for, as `bigarrays.plan` takes it."""
         return {"memory": self.memory, "workers": self.count * (self.threads or 1), "threads": self.threads}
 
+    def own_memory(self) -> int | None:
+        """The most bytes that this process may use for a plan: as many for each of its threads as a task has for each of its own."""
+        if self.memory is None:
+            return None
+        own = int(os.environ.get("BIGARRAYS_THREADS") or os.cpu_count() or 1)
+        return self.memory * max(-(-own // (self.threads or own)), 1)
+
     def told(self) -> Told:
         """What its workers have to know."""
         return Told(Told.here(), self.threads)

@@ -84,13 +84,13 @@ def run_plan(plan: Plan, by: Engine, progress: Progress | None = None) -> None:
     done, total = 0, sum(stage.bytes for stage in stages)
     for number, stage in enumerate(stages):
         # Whether all of the stage before is done is looked up once, and not by each worker.
-        plan.run(number, (0, 0), memory=by.memory)
+        plan.run(number, (0, 0), memory=by.own_memory())
         with closing(_run_stage(plan, number, stage, by)) as parts:
             for ended in parts:
                 report(done + stage.bytes * ended // max(stage.tasks, 1), total)
         done += stage.bytes
     if sum(stage.tasks for stage in stages) <= _LOOKED_UP:
-        plan._end(by.memory, by.called_off)
+        plan._end(by.own_memory(), by.called_off)
         return
     # Run again, tasks look up whether what they have done, and what it was made of, is as it was.
     for number, stage in enumerate(stages):

@@ -217,8 +217,9 @@ impl<'a> Reducing<'a> {
             if known.contains(kept) {
                 return if task == 0 { self.bytes_of_box(kept).map(advance) } else { Ok(()) };
             }
-            let partial = self.partial(kept, task, !merges, advance)?;
+            let (partial, rest) = self.partial(kept, task, !merges, advance)?;
             if !to_merge {
+                advance(rest);
                 return Ok(());
             }
             let (wanted, blocks) = match &of_kept {
@@ -237,6 +238,7 @@ impl<'a> Reducing<'a> {
             if let Some(done) = done {
                 self.put(kept, done, blocks < self.boxes.blocks, sinks)?;
             }
+            advance(rest);
             Ok(())
         })
     }
@@ -260,11 +262,13 @@ impl<'a> Reducing<'a> {
         self.boxes.tasks > 1 || record.is_held
     }
 
-    /// What a task has folded, now or earlier; tells of how many bytes of elements it is.
-    fn partial(&self, kept: u64, task: u64, may_fold: bool, advance: &Advance<'_>) -> Result<Partial> {
+    /// What a task has folded, now or earlier. Tells of how many bytes of elements it is, but for the last, which are to be told when it is
+    /// done.
+    fn partial(&self, kept: u64, task: u64, may_fold: bool, advance: &Advance<'_>) -> Result<(Partial, u64)> {
         let part = self.boxes.kept.get(kept)?;
         let Some(record) = self.record else {
-            return Ok(Partial { from: None, segments: self.fold(&self.compiled, &part, task, advance)? });
+            let (segments, rest) = self.fold(&self.compiled, &part, task, advance)?;
+            return Ok((Partial { from: None, segments }, rest));
         };
         let number = kept * self.boxes.tasks + task;
         let keeps = self.keeps_partials(record);
@@ -278,10 +282,7 @@ impl<'a> Reducing<'a> {
                 )
             };
             match found {
-                Some(found) if is_current(&found)? => {
-                    advance(self.bytes_of(&part, task)?);
-                    return Ok(found);
-                }
+                Some(found) if is_current(&found)? => return Ok((found, self.bytes_of(&part, task)?)),
                 None if !may_fold => {
                     let reason = format!("task {number} of what is merged has not been run");
                     return Err(Error::invalid(reason).during("merging partial results"));
@@ -291,12 +292,12 @@ impl<'a> Reducing<'a> {
             }
         }
         let watched = Watched::new(&self.compiled);
-        let segments = self.fold(&watched.compiled, &part, task, advance)?;
+        let (segments, rest) = self.fold(&watched.compiled, &part, task, advance)?;
         let partial = Partial { from: record.from(&watched), segments };
         if keeps {
             record.partials.keep(number, &partial)?;
         }
-        Ok(partial)
+        Ok((partial, rest))
     }
 
     /// Bytes of the elements that a task folds.
@@ -430,12 +431,18 @@ impl<'a> Reducing<'a> {
         })
     }
 
-    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number, and tells of how
-    /// many bytes of elements each block is.
-    fn fold(&self, compiled: &Compiled, kept: &Domain, task: u64, advance: &Advance<'_>) -> Result<Segments> {
+    /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number. Tells of how many
+    /// bytes of elements each block is, and returns those of the last.
+    fn fold(
+        &self,
+        compiled: &Compiled,
+        kept: &Domain,
+        task: u64,
+        advance: &Advance<'_>,
+    ) -> Result<(Segments, u64)> {
         let segments = &self.folding.segments[0];
         let (run, behind) = self.boxes.places(task);
-        let (mut partials, by) = (Segments::new(), self.by(kept));
+        let (mut partials, mut bytes, by) = (Segments::new(), 0, self.by(kept));
         let cells = kept.checked_len()? as usize;
         let (mut segment, mut current) = (run * self.pass.run, self.nothing(cells));
         for piece in self.pieces(compiled, kept, task) {
@@ -463,8 +470,8 @@ impl<'a> Reducing<'a> {
                     segment += 1;
                 }
             }
-            advance(part.checked_len()?.saturating_mul(self.pass.item));
+            advance(std::mem::replace(&mut bytes, part.checked_len()?.saturating_mul(self.pass.item)));
         }
-        Ok(partials)
+        Ok((partials, bytes))
     }
 }
