@@ -102,7 +102,7 @@ def contenders(memory: int) -> Iterator[dict[str, Measured]]:
     logging.getLogger("distributed").setLevel(logging.ERROR)
     os.environ["BIGARRAYS_THREADS"] = "1"
     cluster = LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, memory_limit=LIMIT
+        n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", memory_limit=LIMIT
     )
     with cluster, Client(cluster) as client, ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         def of_pool(work: Callable[[], Any]) -> list[Any]:

@@ -57,7 +57,7 @@ def pool() -> Iterator[Executor]:
 def dask() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, processes=True
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", processes=True
     )
     with cluster, distributed.Client(cluster) as client:
         yield client

@@ -13,6 +13,9 @@ thread_local! {
 /// The largest buffer that a thread keeps, in bytes.
 const LARGEST: usize = 64 << 20;
 
+/// Words of buffers that are as good for less.
+const SMALL: usize = 8 << 10;
+
 /// The most buffers that a thread keeps.
 const MOST: usize = 16;
 
@@ -28,8 +31,8 @@ impl Memory {
     /// # Errors
     /// `MemoryBudget` if there are none.
     pub(super) fn new(length: usize) -> Result<Self> {
-        let mut words = KEPT.with_borrow_mut(Vec::pop).unwrap_or_default();
         let wanted = length.div_ceil(8);
+        let mut words = KEPT.with_borrow_mut(|kept| taken(kept, wanted));
         words.try_reserve_exact(wanted.saturating_sub(words.len())).map_err(|error| {
             let reason = format!("a block of {length} bytes cannot be had");
             Error::new(ErrorKind::MemoryBudget, reason).caused_by(error)
@@ -47,6 +50,20 @@ impl Memory {
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut bytemuck::cast_slice_mut(&mut self.words)[..self.length]
     }
+}
+
+/// A kept buffer for so many words, of about their size: else buffers of all sizes would become as large as the largest. Of smaller ones, one is
+/// given up instead.
+fn taken(kept: &mut Vec<Vec<u64>>, wanted: usize) -> Vec<u64> {
+    let sizes = || kept.iter().map(Vec::capacity).enumerate();
+    let most = wanted.max(SMALL).saturating_mul(2);
+    if let Some((at, _)) = sizes().filter(|one| (wanted..=most).contains(&one.1)).min_by_key(|one| one.1) {
+        return kept.swap_remove(at);
+    }
+    if let Some((at, _)) = sizes().filter(|one| one.1 < wanted).max_by_key(|one| one.1) {
+        kept.swap_remove(at);
+    }
+    Vec::new()
 }
 
 impl Drop for Memory {
@@ -71,4 +88,27 @@ pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
         usize::try_from(length).map_err(|_| Error::invalid(format!("a box {domain} in memory")))
     };
     domain.shape().iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_of_each_size_are_used_again_and_do_not_grow() {
+        let kept = || KEPT.with_borrow(|kept| kept.iter().map(|words| words.capacity() * 8).sum::<usize>());
+        let _ = KEPT.take();
+        let sizes = [24 << 20, 48 << 20, 100];
+        for block in 0..10 {
+            let mut held: Vec<Memory> = sizes.iter().map(|&size| Memory::new(size).unwrap()).collect();
+            assert!(held.iter().zip(sizes).all(|(one, size)| one.bytes().len() == size));
+            // In whatever order they are dropped.
+            held.rotate_left(block % 3);
+            drop(held);
+            assert!(kept() <= 73 << 20, "{} MiB", kept() >> 20);
+        }
+        // Those of shorter blocks as well, at the ends of axes.
+        drop([16 << 20, 30 << 20].map(|size| Memory::new(size).unwrap()));
+        assert!(kept() <= 73 << 20);
+    }
 }
