@@ -470,7 +470,11 @@ impl<'a> Reducing<'a> {
                     segment += 1;
                 }
             }
-            advance(std::mem::replace(&mut bytes, part.checked_len()?.saturating_mul(self.pass.item)));
+            // Of a task of one block, nothing is told before it is done.
+            let before = std::mem::replace(&mut bytes, part.checked_len()?.saturating_mul(self.pass.item));
+            if before > 0 {
+                advance(before);
+            }
         }
         Ok((partials, bytes))
     }
