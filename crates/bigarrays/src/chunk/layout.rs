@@ -168,10 +168,9 @@ impl Layout {
         self.grid.chunk_shape().iter().fold(item, |bytes, &length| bytes.saturating_mul(length))
     }
 
-    /// Bytes that a thread has while it decodes or encodes a chunk: the chunk itself, as it is stored, and what its codecs work in.
-    pub(crate) fn coding_bytes(&self, work: Work) -> u64 {
-        let chunk = self.chunk_bytes();
-        chunk.saturating_mul(2).saturating_add(self.codecs.working_bytes(work, chunk))
+    /// Bytes that codecs work in on a thread, besides a chunk and what is stored of it.
+    pub(crate) fn codec_bytes(&self, work: Work) -> u64 {
+        self.codecs.working_bytes(work, self.chunk_bytes())
     }
 
     /// All that the stored chunks depend on, but for their keys: not names and sizes, which are only said.

@@ -45,7 +45,11 @@ impl Compiled {
     pub(crate) fn decoding_bytes(&self) -> u64 {
         let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?);
         let foreign = foreign.map(|grid| grid.1.saturating_mul(2));
-        let own = self.arrays().into_iter().map(|array| array.layout().coding_bytes(Work::Decoding));
+        // A chunk is held as it is stored and as it is decoded.
+        let own = self.arrays().into_iter().map(|array| {
+            let layout = array.layout();
+            layout.chunk_bytes().saturating_mul(2).saturating_add(layout.codec_bytes(Work::Decoding))
+        });
         own.chain(foreign).max().unwrap_or(0)
     }
 }

@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
             let grid = target.write_grid()?;
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
-            let codecs = target.layout().codecs.working_bytes(Work::Encoding, target.layout().chunk_bytes());
+            let codecs = target.layout().codec_bytes(Work::Encoding);
             encoding = encoding.max(chunk.saturating_mul(2).saturating_add(codecs));
             planner.targets.push((root, target));
             let grid = root.map_or(grid.clone(), |root: &Root| root.of_result(&grid));

@@ -135,11 +135,6 @@ fn held_of(array: &Array, bytes: u64) -> u64 {
     bytes.min(all.saturating_mul(array.dtype().size() as u64))
 }
 
-/// What the codecs of an array work in, on a thread.
-pub(crate) fn codec_bytes(array: &Array, work: Work) -> u64 {
-    array.layout().codecs.working_bytes(work, array.layout().chunk_bytes())
-}
-
 /// The plan of a copy whose blocks are made of the boxes `to` of the target.
 /// Writing one holds `held` times what a shard has.
 fn plan_over(
@@ -174,7 +169,7 @@ fn plan_over(
         item: memory.held,
         chunk_bytes: (chunk_bytes(source), chunk_bytes(target)),
         codec_bytes: if memory.is_coded {
-            codec_bytes(source, Work::Decoding).max(codec_bytes(target, Work::Encoding))
+            source.layout().codec_bytes(Work::Decoding).max(target.layout().codec_bytes(Work::Encoding))
         } else {
             0
         },

@@ -12,7 +12,7 @@ use crate::base::buffer::first_bytes;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, level_or, leveled};
-use crate::chunk::codec::plain::copy_plain;
+use crate::chunk::codec::plain::{copy_plain, copy_plain_exact};
 use crate::chunk::codec::{Asked, BytesCodec};
 use crate::chunk::config::Config;
 
@@ -86,9 +86,7 @@ impl BytesCodec for Gzip {
 
     fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
         if self.or_plain && !bytes.starts_with(&MAGIC) {
-            expect_len(bytes.len(), out.len())?;
-            out.copy_from_slice(bytes);
-            return Ok(());
+            return copy_plain_exact(bytes, out);
         }
         with_decompressor(|decompressor| decompressor.decode_members_exact(bytes, out))
     }

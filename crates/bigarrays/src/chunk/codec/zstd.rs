@@ -9,7 +9,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::member::integer;
 use crate::chunk::codec::bytes_codec::expect_len;
 use crate::chunk::codec::dialect::{Built, Dialect, Elements, Entry, Kind, Row, Words, members};
-use crate::chunk::codec::plain::copy_plain;
+use crate::chunk::codec::plain::{copy_plain, copy_plain_exact};
 use crate::chunk::codec::{Asked, BytesCodec, Work};
 use crate::chunk::config::Config;
 
@@ -140,9 +140,7 @@ impl BytesCodec for Zstd {
     fn decode_exact(&self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
         let expected = out.len();
         if self.or_plain && !bytes.starts_with(&MAGIC) {
-            expect_len(bytes.len(), expected)?;
-            out.copy_from_slice(bytes);
-            return Ok(());
+            return copy_plain_exact(bytes, out);
         }
         if bytes.is_empty() {
             return Err(Error::corrupt("zstd: no bytes"));

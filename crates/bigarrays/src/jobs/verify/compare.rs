@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::codec::Work;
 use crate::compute::{Axis, Number};
-use crate::jobs::cut::{are_near, at_once, block_overhead, codec_bytes};
+use crate::jobs::cut::{are_near, at_once, block_overhead};
 use crate::jobs::plan::{CopyPlan, PlanInput};
 use crate::jobs::sparse::{Sparse, Stored};
 use crate::jobs::verify::comparison::{Comparison, Difference, SHOWN, raised};
@@ -155,7 +155,7 @@ fn plan(left: &Array, right: &Array, memory: u64, stored: Option<&Stored>) -> Re
     let (of_left, of_right) = (left.chunk_grid()?, right.chunk_grid()?);
     let item = (left.dtype().size() + right.dtype().size()) as u64;
     let axes = left.domain().ranges().zip(of_left).zip(of_right);
-    let of = |array: &Array| codec_bytes(array, Work::Decoding);
+    let of = |array: &Array| array.layout().codec_bytes(Work::Decoding);
     let input = PlanInput {
         axes: axes.map(|((range, target), source)| Axis::of_copy(range, target, source)).collect(),
         item,
