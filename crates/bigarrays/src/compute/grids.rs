@@ -41,16 +41,17 @@ impl Compiled {
         (0..ndim).map(along).collect()
     }
 
-    /// The most bytes that a thread has while it decodes a chunk of what is stored.
-    pub(crate) fn decoding_bytes(&self) -> u64 {
-        let foreign = self.inputs.iter().filter_map(|input| input.grid().ok()?);
-        let foreign = foreign.map(|grid| grid.1.saturating_mul(2));
-        // A chunk is held as it is stored and as it is decoded.
-        let own = self.arrays().into_iter().map(|array| {
-            let layout = array.layout();
-            layout.chunk_bytes().saturating_mul(2).saturating_add(layout.codec_bytes(Work::Decoding))
-        });
-        own.chain(foreign).max().unwrap_or(0)
+    /// The most bytes that a thread has of a chunk of what is stored: as it is stored and as it is decoded.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        let foreign = self.inputs.iter().filter_map(|input| Some(input.grid().ok()??.1));
+        let own = self.arrays().into_iter().map(|array| array.layout().chunk_bytes());
+        own.chain(foreign).max().unwrap_or(0).saturating_mul(2)
+    }
+
+    /// The most bytes that codecs work in on a thread while it reads.
+    pub(crate) fn codec_bytes(&self) -> u64 {
+        let own = self.arrays().into_iter().map(|array| array.layout().codec_bytes(Work::Decoding));
+        own.max().unwrap_or(0)
     }
 }
 

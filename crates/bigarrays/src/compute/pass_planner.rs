@@ -128,20 +128,21 @@ impl<'a> Planner<'a> {
             may_spill,
             is_dense: true,
         };
-        let mut encoding = 0u64;
+        let (mut encoding, mut codecs) = (0u64, compiled.codec_bytes());
         for (root, target) in own.chain(kept) {
             let grid = target.write_grid()?;
             let chunk =
                 grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
-            let codecs = target.layout().codec_bytes(Work::Encoding);
-            encoding = encoding.max(chunk.saturating_mul(2).saturating_add(codecs));
+            encoding = encoding.max(chunk.saturating_mul(2));
+            // A thread reads, or it writes.
+            codecs = codecs.max(target.layout().codec_bytes(Work::Encoding));
             planner.targets.push((root, target));
             let grid = root.map_or(grid.clone(), |root: &Root| root.of_result(&grid));
             planner.add_grid(planner.without_groups(grid));
         }
-        let decoding = compiled.decoding_bytes();
         let nodes: u64 = stage.outputs.iter().map(|output| output.expr.size() as u64).sum();
-        let decoding = decoding.saturating_add(encoding).saturating_mul(limits.threads);
+        let own = compiled.chunk_bytes().saturating_add(encoding).saturating_add(codecs);
+        let decoding = own.saturating_mul(limits.threads);
         planner.terms.decoding = decoding.saturating_add(compiled.kept_bytes());
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.terms.versions = Versions::bytes(planner.distinct_chunks());

@@ -32,8 +32,7 @@ impl Refusal {
         if error.kind() != ErrorKind::MemoryBudget {
             return Err(error);
         }
-        let needed =
-            error.source().and_then(|cause| cause.downcast_ref::<Needed>()).map_or(0, |needed| needed.0);
+        let needed = needed(&error).unwrap_or(0);
         if most.as_ref().is_none_or(|most| most.needed < needed) {
             *most = Some(Self { needed, error });
         }
@@ -42,5 +41,18 @@ impl Refusal {
 
     pub(super) fn into_error(self) -> Error {
         self.error
+    }
+}
+
+/// How many bytes are needed at least where an error is the refusal of a pass.
+fn needed(error: &Error) -> Option<u64> {
+    error.source()?.downcast_ref::<Needed>().map(|needed| needed.0)
+}
+
+/// Of the refusals of two ways to compute the same, the one of the way that needs less.
+pub(super) fn lesser(one: Error, other: Error) -> Error {
+    match (needed(&one), needed(&other)) {
+        (Some(own), Some(less)) if less < own => other,
+        _ => one,
     }
 }

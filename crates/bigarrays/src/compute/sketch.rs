@@ -141,35 +141,33 @@ impl Kernel for Found {
         let shape = inputs[0].domain.shape();
         let inner: usize = shape[self.at + 1..].iter().map(|&length| length as usize).product();
         let outer: usize = shape[..self.at].iter().map(|&length| length as usize).product();
-        let bins = BINS as usize;
         let range = steps.range(0);
-        for (k, q) in self.q[range.start as usize..range.end as usize].iter().enumerate() {
-            for place in 0..outer * inner {
-                let at = |bin: usize| (place / inner * bins + bin) * inner + place % inner;
-                let total: i64 = (0..bins).map(|bin| counts[at(bin)]).sum();
-                out[k * outer * inner + place] = quantile(*q, total, |bin| counts[at(bin)]);
+        let wanted = &self.q[range.start as usize..range.end as usize];
+        let mut upto = vec![0i64; BINS as usize];
+        for place in 0..outer * inner {
+            let first = place / inner * BINS as usize * inner + place % inner;
+            let mut total = 0;
+            for (upto, count) in upto.iter_mut().zip(counts[first..].iter().step_by(inner)) {
+                total += count;
+                *upto = total;
+            }
+            for (k, q) in wanted.iter().enumerate() {
+                out[k * outer * inner + place] = quantile(*q, &upto);
             }
         }
         Ok(())
     }
 }
 
-/// The number in the middle of the bin that has the element of a quantile's rank.
-fn quantile(q: f64, total: i64, count: impl Fn(usize) -> i64) -> f32 {
-    let bins = BINS as usize;
+/// The number in the middle of the bin that has the element of a quantile's rank, of how many elements each bin and those before it have.
+fn quantile(q: f64, upto: &[i64]) -> f32 {
+    let [.., before, total] = *upto else { return f32::NAN };
     // NaNs are in the last one.
-    if total == 0 || count(bins - 1) > 0 {
+    if total == 0 || total > before {
         return f32::NAN;
     }
     let rank = ((total - 1) as f64 * q).round() as i64;
-    let mut before = 0;
-    for bin in 0..bins {
-        before += count(bin);
-        if before > rank {
-            return middle(bin);
-        }
-    }
-    f32::NAN
+    middle(upto.partition_point(|&upto| upto <= rank))
 }
 
 fn middle(bin: usize) -> f32 {

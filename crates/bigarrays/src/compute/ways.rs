@@ -15,6 +15,7 @@ use crate::compute::pass_planner::{Limits, OVERHEAD};
 use crate::compute::plan::{InputRead, Plan};
 use crate::compute::planner;
 use crate::compute::quantile::Columns;
+use crate::compute::refusal;
 use crate::compute::stage::{Stage, stages};
 use crate::compute::way::Way;
 use crate::compute::windowed::{Bound, Work};
@@ -52,7 +53,13 @@ pub(super) fn cheapest(
             }
             _ => planner::plan_in_files(stages(&changed)?, targets, limits),
         };
-        let Ok((passes, mut plan)) = made else { continue };
+        let (passes, mut plan) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                best = best.map_err(|refused| refusal::lesser(refused, error));
+                continue;
+            }
+        };
         let is_better = match &best {
             Ok(found) => cost(&plan) < cost(&found.1),
             Err(error) => error.kind() == ErrorKind::MemoryBudget,
