@@ -187,6 +187,32 @@ def test_what_ended_early_is_never_listed_and_goes_on(tmp_path: Path, format: st
     np.testing.assert_array_equal(ba.open(tmp_path / "c", scale=1)[...], ba.open(tmp_path / "b", scale=1)[...])
 
 
+@pytest.mark.parametrize("shape", [(20, 20, 20), (5, 17, 6), (101, 77, 33)])
+def test_factors_are_said_as_they_were_given(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    array = ba.create(tmp_path / "a", shape=shape, dtype="uint8", chunk_shape=(4, 4, 4), format="n5", key="s0")
+    array[...] = 1
+    ba.downsample(array, levels=3, factors=(2, 2, 2))
+    expected = [[scale] * 3 for scale in (1, 2, 4, 8)]
+    assert json.loads((tmp_path / "a/attributes.json").read_text())["scales"] == expected
+    found = [json.loads((tmp_path / f"a/s{level}/attributes.json").read_text()) for level in range(4)]
+    assert [own.get("downsamplingFactors", [1] * 3) for own in found] == expected
+    # So a box can be made anew.
+    array = ba.open(tmp_path / "a", mode="r+")
+    array[0:4, 0:4, 0:4] = 9
+    ba.downsample(array, box="0:4,0:4,0:4")
+    assert ba.open(tmp_path / "a", scale=2)[0, 0, 0] == 9
+
+
+@pytest.mark.parametrize("names", [("t", "y", "x"), ("c", "y", "x")])
+def test_channels_and_times_stay(tmp_path: Path, names: tuple[str, ...]) -> None:
+    options: dict[str, Any] = {"shape": (8, 8, 8), "dtype": "uint8", "format": "ome-zarr", "dimension_names": names}
+    array = ba.create(tmp_path / "a", **options)
+    with pytest.raises(ba.InvalidArgumentError, match=f"the axis {names[0]} is none of space"):
+        ba.downsample(array, levels=2, factors=(2, 2, 2))
+    ba.downsample(array, levels=2, factors=(1, 2, 2))
+    assert [scale.shape for scale in ba.open(tmp_path / "a").scales] == [(8, 8, 8), (8, 4, 4), (8, 2, 2)]
+
+
 def bytes_read() -> int:
     """Bytes that this process has read from files."""
     lines = Path("/proc/self/io").read_text().splitlines()

@@ -21,8 +21,12 @@ impl Array {
 
     /// What an empty scale like this one is made of.
     pub(crate) fn scale_spec(&self) -> Result<CreateSpec> {
-        let CreateSpec { array, storage } =
+        let CreateSpec { mut array, storage } =
             format::like((&self.stored.root, "").into(), &self.of_scale(self.stored.scale))?;
+        // What is multiplied for coarser scales is not guessed from their shapes.
+        if array.resolution.is_none() && array.axes.is_none() {
+            array.resolution = self.resolution().map(|known| known.size.to_vec());
+        }
         Ok(format::of_scale(CreateSpec { array, storage: StorageSpec::default().or_like(storage, false) }))
     }
 

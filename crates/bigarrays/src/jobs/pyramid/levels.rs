@@ -105,7 +105,17 @@ fn steps(source: &Array, options: &PyramidOptions<'_>) -> Result<Vec<Dims<u64>>>
             };
             let is_good =
                 all.iter().all(|&one| (1..=1 << 20).contains(&one)) && all.iter().any(|&one| one > 1);
-            if is_good { Ok(all) } else { Err(Error::invalid(format!("factors {factors:?}"))) }
+            if !is_good {
+                return Err(Error::invalid(format!("factors {factors:?}")));
+            }
+            match (0..ndim).find(|&axis| all[axis] > 1 && !space[axis]) {
+                Some(axis) => {
+                    let name = source.axis_names()[axis];
+                    let reason = format!("the axis {name} is none of space; its factor is 1");
+                    Err(Error::invalid(format!("factors {factors:?}: {reason}")))
+                }
+                None => Ok(all),
+            }
         };
         let mut all = given.iter().map(whole).collect::<Result<Vec<_>>>()?;
         let Some(last) = all.last().cloned() else { return Err(Error::invalid("no factors")) };
