@@ -14,13 +14,27 @@ pub(crate) struct Once<'a> {
     /// What it is made of, and the arrays or tables that are made.
     sources: Vec<&'a str>,
     made: Vec<PathBuf>,
+    /// What tells what it is made of from what that is later, if elements are looked up as well.
+    inputs: Option<String>,
     is_resumed: bool,
 }
 
 impl<'a> Once<'a> {
     /// The command of these arguments, all that its outcome depends on.
     pub(crate) fn new(arguments: &str, sources: &[&'a str], is_resumed: bool) -> Self {
-        Self { arguments: arguments.to_owned(), sources: sources.to_vec(), made: Vec::new(), is_resumed }
+        Self {
+            arguments: arguments.to_owned(),
+            sources: sources.to_vec(),
+            made: Vec::new(),
+            inputs: None,
+            is_resumed,
+        }
+    }
+
+    /// The same of inputs that are known by more than their metadata.
+    pub(crate) fn of(mut self, inputs: Option<String>) -> Self {
+        self.inputs = inputs;
+        self
     }
 
     /// The same that makes an array or a table there as well.
@@ -40,8 +54,13 @@ impl<'a> Once<'a> {
         let Some(identity) = self.identity(session)? else { return Ok(false) };
         let said = Done::of(&session.job(&self.arguments)).said(&identity)?;
         if let Some(said) = &said {
+            let unseen = if self.inputs.is_none() {
+                "; whether elements were changed since was not looked up"
+            } else {
+                ""
+            };
             session.terminal.note(format_args!(
-                "an earlier run of this command has done it: {said}. Nothing was written; whether elements were changed since was not looked up"
+                "an earlier run of this command has done it: {said}. Nothing was written{unseen}"
             ));
         }
         Ok(said.is_some())
@@ -82,10 +101,11 @@ impl<'a> Once<'a> {
     /// What tells what there is from anything else; `None` if what is made is not there.
     fn identity(&self, session: &Session) -> Result<Option<String>> {
         let made: Vec<_> = self.made.iter().map(|place| place.to_string_lossy()).collect();
-        Done::identity(
-            &made.iter().map(|place| &**place).collect::<Vec<_>>(),
-            &self.sources,
-            &session.format(),
-        )
+        let made: Vec<&str> = made.iter().map(|place| &**place).collect();
+        let identity = Done::identity(&made, &self.sources, &session.format())?;
+        Ok(identity.map(|identity| match &self.inputs {
+            Some(inputs) => format!("{identity} {inputs}"),
+            None => identity,
+        }))
     }
 }

@@ -98,6 +98,24 @@ fn scales_that_are_made_are_not_made_again() {
     assert!(said.contains("none was asked for"), "{said}");
 }
 
+#[test]
+fn what_is_computed_is_not_computed_again_unless_its_inputs_changed() {
+    let bench = Bench::new();
+    let spec = CreateSpec::new(DataType::U8, "0:20,0:20".parse().unwrap());
+    let array = OpenOptions::new().format("zarr3").create(&*bench.url("a"), &spec).unwrap();
+    array.write(&[3, 5], Array2::from_elem((9, 9), 8u8).view()).unwrap();
+    let line = "compute m=mean(a);a-m a=a -o d -o m=mean --resume";
+    bench.ok(line);
+    let again = bench.says(&format!("{line} --memory 64M"));
+    assert!(again.contains("an earlier run") && again.contains("computed d: "), "{again}");
+    for other in ["compute m=max(a);a-m a=a -o d -o m=mean --resume", "compute m=mean(a);a-m a=a -o d -o m=mean"] {
+        assert!(bench.fails(other, 1).contains("already exists"));
+    }
+    array.write(&[0, 0], Array2::from_elem((1, 1), 9u8).view()).unwrap();
+    assert!(bench.fails(line, 1).contains("already exists"));
+    assert_eq!(bench.journals(), 0);
+}
+
 /// Who does not say --resume is told of it, where an earlier run has begun.
 #[test]
 fn what_was_stopped_is_said() {

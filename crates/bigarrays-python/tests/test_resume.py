@@ -62,8 +62,12 @@ def test_the_same_call_takes_up_what_was_stopped(tmp_path: Path, state: Path) ->
         assert all(file.stat().st_ino == number for file, number in before.items())
         np.testing.assert_array_equal(saved[...], expression.compute())
         assert not saved.incomplete and list(state.iterdir()) == [] and list((tmp_path / "scratch").iterdir()) == []
+        # What is done is said to be, and not done again.
+        before = {file: file.stat().st_mtime_ns for file in files}
+        again = expression.save(tmp_path / name, resume=True, **options)
+        assert again.url == saved.url and all(file.stat().st_mtime_ns == time for file, time in before.items())
         with pytest.raises(ba.AlreadyExistsError):
-            expression.save(tmp_path / name, resume=True, **options)
+            expression.save(tmp_path / name, **options)
 
 
 KILLED = """
@@ -155,6 +159,40 @@ def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="were done again"):
         saved = expression.save(tmp_path / "b", resume=tmp_path / "journal", **OPTIONS)
     np.testing.assert_array_equal(saved[...], expression.compute())
+
+
+@pytest.mark.parametrize("resume", [True, "journal"])
+def test_what_is_saved_is_there_until_something_is_another(tmp_path: Path, resume: Any) -> None:
+    array, elements = cube(tmp_path / "cube")
+    options = {"resume": resume if resume is True else tmp_path / resume} | OPTIONS
+
+    def save(number: float = 2, **others: Any) -> ba.Array:
+        x = ba.open(tmp_path / "cube").lazy
+        saved = ba.save({tmp_path / "a": x * number, tmp_path / "b": x[3:20, 5:] - x[3:20, 5:].mean()}, **options | others)
+        return saved[tmp_path / "a"]
+
+    save()
+    np.testing.assert_array_equal(save(memory=64 << 20)[...], elements * 2)
+    for others in ({"number": 3}, {"fill_value": 1}, {"resume": False}):
+        with pytest.raises(ba.AlreadyExistsError):
+            save(**others)
+    # One element of an input that one of the results is of, and its time.
+    before = array[9, 9, 9]
+    array[9, 9, 9] = before + 1
+    with pytest.raises(ba.AlreadyExistsError):
+        save()
+    ba.remove(tmp_path / "a")
+    with pytest.raises(ba.AlreadyExistsError):
+        save()
+    ba.remove(tmp_path / "b")
+    elements[9, 9, 9] += 1
+    np.testing.assert_array_equal(save()[...], elements * 2)
+    np.testing.assert_array_equal(save()[...], elements * 2)
+    # An array of others in its place.
+    ba.remove(tmp_path / "a")
+    ba.create(tmp_path / "a", shape=array.shape, dtype="float64", **OPTIONS)
+    with pytest.raises(ba.AlreadyExistsError):
+        save()
 
 
 def test_results_of_another_expression_are_never_taken_for_those_that_are_asked_for(tmp_path: Path, state: Path) -> None:

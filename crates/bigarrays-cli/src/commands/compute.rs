@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::compute::{self, Cast, ComputeOptions, Journal, Lazy, Number, PlanFile, Rounding, Target};
+use bigarrays::jobs::Done;
 use bigarrays::store::absolute;
 use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
 use clap::Args;
@@ -13,6 +14,7 @@ use crate::args::heading::{NEW, RUN};
 use crate::args::{LayerArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
 use crate::commands::saving::{Saved, with_progress};
+use crate::once::Once;
 use crate::output::results as printed;
 use crate::session::{Session, end};
 
@@ -49,7 +51,8 @@ pub(crate) struct ComputeArgs {
     scratch: Option<PathBuf>,
 
     /// Note finished blocks below $XDG_STATE_HOME (or ~/.local/state), and go on where an earlier run of the same command
-    /// ended, after a kill too. What the expression goes on with, such as a mean that is subtracted, has to be in --scratch
+    /// ended, after a kill too; where it has done all, of inputs that are as they were, say so. What the expression goes on with, such
+    /// as a mean that is subtracted, has to be in --scratch
     #[arg(long, help_heading = RUN)]
     resume: bool,
 
@@ -181,8 +184,22 @@ impl ComputeArgs {
 
     fn save(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
         let outputs = self.outputs(all)?;
+        let once = self.once(&outputs, session)?;
+        if once.is_done(session)? { Ok(()) } else { self.save_to(&outputs, &once, session) }
+    }
+
+    /// What notes that the results are there.
+    fn once(&self, outputs: &[(&Lazy, &str)], session: &Session) -> Result<Once<'_>> {
+        let is_resumed = self.resume && !self.explain;
+        let roots: Vec<Lazy> = outputs.iter().map(|output| output.0.clone()).collect();
+        let inputs = is_resumed.then(|| Done::inputs(&roots, &session.format())).transpose()?;
+        let once = Once::new(&self.what(), &[], is_resumed).of(inputs);
+        Ok(outputs.iter().fold(once, |once, output| once.making(Some(output.1))))
+    }
+
+    fn save_to(&self, outputs: &[(&Lazy, &str)], once: &Once<'_>, session: &Session) -> anyhow::Result<()> {
         let mut results: Vec<Saved<'_>> = Vec::new();
-        for &(lazy, output) in &outputs {
+        for &(lazy, output) in outputs {
             let output = new_layer(output)?;
             outputs.iter().try_for_each(|other| other.0.expect_apart(output, &session.open()))?;
             results.push(self.saved(lazy, output, session)?);
@@ -211,14 +228,13 @@ impl ComputeArgs {
             let targets = results.iter().zip(&targets);
             compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
         })?;
+        let said = |(one, target): (&Saved<'_>, &Array)| {
+            format!("computed {}: {} over {}", one.output, target.dtype(), target.domain())
+        };
+        let said: Vec<String> = results.iter().zip(&targets).map(said).collect();
+        once.note(&said.join("; "), session)?;
         journal.map_or(Ok(()), |journal| end(journal, session))?;
-        for (Saved { output, .. }, target) in results.iter().zip(&targets) {
-            session.terminal.note(format_args!(
-                "computed {output}: {} over {}",
-                target.dtype(),
-                target.domain()
-            ));
-        }
+        said.iter().for_each(|said| session.terminal.note(said));
         Ok(())
     }
 
@@ -247,13 +263,18 @@ impl ComputeArgs {
 
     /// The journal of this command, whatever memory it may use.
     fn journal(&self, session: &Session) -> Result<Journal> {
+        let shown: Vec<String> =
+            self.output.iter().map(|output| absolute(output).display().to_string()).collect();
+        let job = format!("compute {:?} -o {}", self.expression, shown.join(" -o "));
+        session.journal(&self.what(), &job)
+    }
+
+    /// All that the outcome depends on.
+    fn what(&self) -> String {
         let sources: Vec<_> = self.sources.iter().map(|(name, url)| (name, absolute(url))).collect();
         let outputs: Vec<_> = self.output.iter().map(|output| absolute(output)).collect();
         let Self { expression, dtype, format, layer, .. } = self;
-        let what = format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}");
-        let shown: Vec<String> = outputs.iter().map(|output| output.display().to_string()).collect();
-        let job = format!("compute {expression:?} -o {}", shown.join(" -o "));
-        session.journal(&what, &job)
+        format!("compute {expression:?} {sources:?} {outputs:?} {dtype:?} {format:?} {layer:?}")
     }
 
     /// Prints the last expression if it has no name, and else all.

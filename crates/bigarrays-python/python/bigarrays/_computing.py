@@ -13,8 +13,9 @@ from ._distributed import computed_by, is_distributed, saved_by
 from ._estimates import Price, estimated, words
 from ._expressions import lazy
 from ._lazy import Lazy
+from ._once import Saved
 from ._progress import Progress, reporter
-from ._targets import expect_apart, expect_room, journal_of, place, taken_up, target
+from ._targets import expect_apart, expect_resume, expect_room, journal_of, place, taken_up, target
 from ._threads import one_thread_of_blas
 
 _Url = TypeVar("_Url", bound=str | PathLike[str])
@@ -95,12 +96,18 @@ def save(
     if is_distributed(executor, processes, resume):
         return saved_by(results, executor, processes, memory, scratch, progress, options)
     expect_apart(results)
+    if resume is not False:
+        expect_resume(resume)
+    saved = Saved(results, options, resume)
+    if (known := saved.found()) is not None:
+        return known
     with journal_of(resume, lambda: " ".join(["save", *map(place, results)])) as journal:
         expect_room(results, options, memory, scratch, journal)
         targets = {url: taken_up(result, url, options, journal) for url, result in results.items()}
         pairs = [(result._inner, targets[url]) for url, result in results.items()]
         with one_thread_of_blas():
             _Lazy.save(pairs, memory, scratch, journal, reporter(progress, "saving"))
+        saved.note()
     return targets
 
 

@@ -372,7 +372,9 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
             resume: True to note finished blocks in a file below `$XDG_STATE_HOME` (or `~/.local/state`), or the path of such a
                 file. The same call then takes up what ended early, after a kill too: blocks that are as they were left, and
                 made of what the inputs have still, are not computed again. Another budget, or another number of threads, does
-                not matter. What the work goes on with has to be in `scratch`. The file is removed once all is done.
+                not matter. What the work goes on with has to be in `scratch`. The file is removed once all is done. Where an
+                earlier call has saved the same, of inputs that are as they were, nothing is done, and the array is returned; of
+                inputs behind a network, only the metadata are looked up for that.
             executor: As `bigarrays.save` has it.
             processes: As `bigarrays.save` has it.
             progress: As `compute` has it.
@@ -380,7 +382,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
                 are those of the expression; in formats without coordinates the result begins at 0.
 
         Raises:
-            AlreadyExistsError: There is an array.
+            AlreadyExistsError: There is an array; with `resume`, another one than this call has saved, or its inputs have changed.
             InvalidArgumentError: The result would overwrite what it is made of, or cannot be resumed: it is of what others
                 read (h5py, zarr).
 

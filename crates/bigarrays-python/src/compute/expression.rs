@@ -7,7 +7,8 @@ use bigarrays::compute::{
     self, Argument, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
     Target,
 };
-use bigarrays::jobs::{NormalizeOptions, RestackOptions};
+use bigarrays::format::FormatOptions;
+use bigarrays::jobs::{Done, NormalizeOptions, RestackOptions};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
@@ -391,6 +392,13 @@ impl PyLazy {
     #[staticmethod]
     fn identity(py: Python<'_>, results: Vec<PyRef<'_, Self>>) -> PyResult<String> {
         compute::identity(&results.iter().map(|result| result.0.clone()).collect::<Vec<_>>()).or_raise(py)
+    }
+
+    /// What tells expressions, and what they are made of, from what they are later.
+    #[staticmethod]
+    fn inputs(py: Python<'_>, results: Vec<PyRef<'_, Self>>) -> PyResult<String> {
+        let roots: Vec<_> = results.iter().map(|result| result.0.clone()).collect();
+        py.detach(|| Done::inputs(&roots, &FormatOptions::default())).or_raise(py)
     }
 
     /// All elements of several expressions.

@@ -83,21 +83,44 @@ impl PyDone {
     }
 
     /// What was noted when it was done, if what it has made, and what it was made of, is there as it was.
-    fn said(&self, py: Python<'_>, path_or_url: &str, source: &str) -> PyResult<Option<String>> {
-        let identity = identity(path_or_url, source).or_raise(py)?;
+    #[pyo3(signature = (made, sources, inputs = None))]
+    #[allow(clippy::needless_pass_by_value)]
+    fn said(
+        &self,
+        py: Python<'_>,
+        made: Vec<String>,
+        sources: Vec<String>,
+        inputs: Option<&str>,
+    ) -> PyResult<Option<String>> {
+        let identity = identity(&made, &sources, inputs).or_raise(py)?;
         identity.map_or(Ok(None), |identity| self.0.said(&identity)).or_raise(py)
     }
 
     /// Notes that it is done.
-    #[pyo3(name = "_note")]
-    fn note(&self, py: Python<'_>, path_or_url: &str, source: &str, text: &str) -> PyResult<()> {
-        let identity = identity(path_or_url, source).or_raise(py)?;
+    #[pyo3(name = "_note", signature = (made, sources, text, inputs = None))]
+    #[allow(clippy::needless_pass_by_value)]
+    fn note(
+        &self,
+        py: Python<'_>,
+        made: Vec<String>,
+        sources: Vec<String>,
+        text: &str,
+        inputs: Option<&str>,
+    ) -> PyResult<()> {
+        let identity = identity(&made, &sources, inputs).or_raise(py)?;
         identity.map_or(Ok(()), |identity| self.0.note(&identity, text)).or_raise(py)
     }
 }
 
-fn identity(made: &str, source: &str) -> bigarrays::Result<Option<String>> {
-    Done::identity(&[made], &[source], &FormatOptions::default())
+fn identity(made: &[String], sources: &[String], inputs: Option<&str>) -> bigarrays::Result<Option<String>> {
+    fn borrowed(all: &[String]) -> Vec<&str> {
+        all.iter().map(String::as_str).collect()
+    }
+    let identity = Done::identity(&borrowed(made), &borrowed(sources), &FormatOptions::default())?;
+    Ok(identity.map(|identity| match inputs {
+        Some(inputs) => format!("{identity} {inputs}"),
+        None => identity,
+    }))
 }
 
 impl PyJournal {

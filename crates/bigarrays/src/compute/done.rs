@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::base::error::{Error, Result};
+use crate::chunk::config::Config;
 use crate::compute::digest::Digest;
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::held::NAME as HELD;
 use crate::compute::journal::Journal;
 use crate::compute::ledger::write_whole;
+use crate::compute::versions::versions;
+use crate::compute::written::{identity_of_leaf, written};
 use crate::format::{self, FormatOptions};
-use crate::store::local_path;
+use crate::store::{NEAR, local_path};
 
 /// The first line of a record.
 const MAGIC: &str = "bigarrays done 1";
@@ -92,6 +97,28 @@ impl Done {
         }
         let is_known = |own: &String| own.split(' ').all(|document| !document.ends_with('='));
         Ok(all.iter().all(is_known).then(|| all.join(" ")).filter(|_| !made.is_empty()))
+    }
+
+    /// What tells expressions, and what they are made of, from others, and from what they are later: of arrays that are near, by the versions of
+    /// all chunks; of others by their metadata.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if an input is not known again, such as what others read; `Cancelled`; a storage error.
+    pub fn inputs(roots: &[Lazy], options: &FormatOptions) -> Result<String> {
+        let leaf = |lazy: &Lazy| -> Result<Config> {
+            let config = identity_of_leaf(lazy)?;
+            let Kind::Source(array) = lazy.kind() else { return Ok(config) };
+            if array.format() == HELD {
+                return Ok(config);
+            }
+            let known = if array.store().request_cost() <= NEAR {
+                format!("{:032x}", versions(array)?.0)
+            } else {
+                format::identity(array.url(), options)?.unwrap_or_default()
+            };
+            Ok(config.with("now", known))
+        };
+        Ok(Digest::of_text(&written(roots, &mut { leaf })?.key()))
     }
 
     fn failed(error: std::io::Error, path: &Path) -> Error {

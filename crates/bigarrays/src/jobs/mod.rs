@@ -8,6 +8,7 @@ mod blockwise;
 mod components;
 mod copy;
 mod cut;
+mod front;
 mod gather;
 mod geometry;
 mod labels;

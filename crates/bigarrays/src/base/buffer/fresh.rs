@@ -14,11 +14,28 @@ pub(crate) fn fresh<T: Element>(
     order: Order,
     fill: impl FnOnce(ViewMut<'_>) -> Result<()>,
 ) -> Result<Vec<T>> {
+    let mut elements = Vec::new();
+    refresh(&mut elements, shape, order, fill)?;
+    Ok(elements)
+}
+
+/// The same in memory that was used before; there are no elements if it fails.
+///
+/// # Errors
+/// As [`fresh`].
+pub(crate) fn refresh<T: Element>(
+    elements: &mut Vec<T>,
+    shape: &[usize],
+    order: Order,
+    fill: impl FnOnce(ViewMut<'_>) -> Result<()>,
+) -> Result<()> {
     let item = size_of::<T>();
     let bytes = byte_len(shape, item)?;
-    let mut elements: Vec<T> = Vec::new();
-    elements.try_reserve_exact(bytes / item).map_err(|error| no_memory(bytes, error))?;
-    advise_huge_pages(elements.as_mut_ptr().cast(), bytes);
+    elements.clear();
+    if elements.capacity() < bytes / item {
+        elements.try_reserve_exact(bytes / item).map_err(|error| no_memory(bytes, error))?;
+        advise_huge_pages(elements.as_mut_ptr().cast(), bytes);
+    }
     let strides = order.strides(shape, item);
     // SAFETY: the reserved memory holds the dense shape, and nothing else refers to it.
     let mut all = unsafe { ViewMut::from_raw(elements.as_mut_ptr().cast(), shape, &strides, item) };
@@ -29,7 +46,7 @@ pub(crate) fn fresh<T: Element>(
     }
     // SAFETY: `fill` wrote every element, and all bytes are values but for booleans.
     unsafe { elements.set_len(bytes / item) };
-    Ok(elements)
+    Ok(())
 }
 
 /// Asks for huge pages under a large fresh buffer, so that filling it is not spent in page faults.

@@ -5,7 +5,6 @@
 //! costs less than to write numbers that are not final and to read them, and writes the final ones: they follow the first voxel of
 //! each component in coordinate order, the last axis of the array fastest, so that neither blocks nor threads matter.
 
-mod front;
 mod measure;
 mod naming;
 mod options;

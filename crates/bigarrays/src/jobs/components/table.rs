@@ -7,8 +7,8 @@ use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::Digest;
-use crate::jobs::components::front::{Front, Taken};
 use crate::jobs::components::part::Part;
+use crate::jobs::front::{Front, Taken};
 use crate::jobs::geometry::Neighbours;
 
 /// What is known of a block.
@@ -65,19 +65,14 @@ const INNER: u64 = 16;
 /// Bytes of one that does: its name and its first element, while their lists grow.
 const TOUCHING: u64 = 28;
 
-/// So many times as many blocks as are done at once may be done before one that takes long.
-const AHEAD: u64 = 2;
-
 /// Bytes of what is known of a block, with the room that a table has.
 const BLOCK: u64 = 128;
 
 impl<'a> Table<'a> {
     /// Of blocks of which so many are done at once, and each of which leaves so many bytes for others at most.
     pub(super) fn new(neighbours: &'a Neighbours, most: u64, in_flight: u64, part: u64) -> Self {
-        // Blocks that are done before others of those under way.
-        let ahead = in_flight.saturating_mul(AHEAD).saturating_mul(part).min(most / 4);
-        let reach = (ahead / part.max(1)).max(in_flight);
-        Self { joined: Mutex::default(), neighbours, front: Front::new(reach), most: most - ahead }
+        let (front, most) = Front::within(most, in_flight, part);
+        Self { joined: Mutex::default(), neighbours, front, most }
     }
 
     /// Waits until the block at this position may be done: those before it are, but for a few.
@@ -136,9 +131,8 @@ impl<'a> Table<'a> {
     fn expect_room(&self, position: u64, number: u64, part: &Part, beside: &[(u64, Dims<i8>)]) -> Result<()> {
         let (all, touching) = (part.count() as u64, part.touching() as u64);
         let forever = (all - touching) * INNER + touching * TOUCHING + BLOCK;
-        let waiting = if beside.is_empty() { 0 } else { part.bytes() };
-        let beside = beside.iter().map(|one| one.0).collect();
-        let bytes = self.front.add(position, Taken { number, beside, waiting, forever });
+        let waiting = vec![(part.bytes(), beside.iter().map(|one| one.0).collect())];
+        let bytes = self.front.add(position, Taken { number, waiting, forever });
         if bytes <= self.most {
             return Ok(());
         }

@@ -7,8 +7,9 @@ use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
-use crate::compute::{Digest, is_of_space};
+use crate::compute::{Cuts, Digest, is_of_space};
 use crate::jobs::blockwise::Blockwise;
+use crate::jobs::front::{Front, Taken};
 use crate::jobs::geometry::{Geometry, each, in_order};
 use crate::jobs::labels::options::LabelOptions;
 use crate::jobs::labels::reading::Reading;
@@ -56,8 +57,11 @@ pub fn contacts(labels: &Array, options: &LabelOptions<'_>) -> Result<Contacts> 
         let joins: Dims<bool> = labels.axis_names().iter().map(|name| is_of_space(name)).collect();
         let joins = in_order(labels.order(), joins.into_iter());
         let total = Total::new(joins.len(), join, room / 3, "pairs of labels that touch");
-        let ends = Ends { waiting: Mutex::default(), most: room / 3 };
+        let ends = Ends::new(*room, blocks, &joins);
         blocks.each(Some(0), &|progress| options.tell((0, 1), progress), &|number, block| {
+            if !blocks.does_share() {
+                ends.front.wait(blocks.plan.position(number))?;
+            }
             let make = |put: &mut dyn FnMut(Vec<u64>) -> Result<()>| -> Result<Option<Digest>> {
                 let (elements, from) = blocks.read::<T>(block)?;
                 let geometry = blocks.geometry(number, block);
@@ -268,17 +272,33 @@ type Between = (u64, usize);
 
 /// The ends of blocks whose neighbours are not done.
 struct Ends {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<HashMap<Between, Vec<u64>>>,
+    front: Front,
+    /// The most bytes that they may take, if blocks are done in their order.
     most: u64,
 }
 
-#[derive(Default)]
-struct Waiting {
-    faces: HashMap<Between, Vec<u64>>,
-    words: u64,
+/// Bytes of the ends of a block beside one that have so many words.
+fn bytes_of(words: u64) -> u64 {
+    words.saturating_mul(8).saturating_add(96)
 }
 
 impl Ends {
+    /// Within a third of so many bytes, and a quarter of what they have for those of blocks that are done before others.
+    fn new(room: u64, blocks: &Blockwise<'_>, joins: &[bool]) -> Self {
+        let lengths: Dims<u64> = blocks.plan.blocks.cuts.iter().map(Cuts::longest).collect();
+        let lengths = in_order(blocks.source.order(), lengths.into_iter());
+        // Two words for each element.
+        let face = |axis: usize| {
+            let others = (0..lengths.len()).filter(|&other| other != axis).map(|other| lengths[other]);
+            bytes_of(others.fold(2, u64::saturating_mul))
+        };
+        let faces = (0..joins.len()).filter(|&axis| joins[axis]).map(face);
+        let part = faces.fold(0, u64::saturating_add).saturating_mul(2);
+        let (front, most) = Front::within(room / 9 * 4, blocks.plan.in_flight as u64, part);
+        Self { waiting: Mutex::default(), front, most }
+    }
+
     /// Adds the ends of a block, and the contacts across those whose other side is known.
     fn add(
         &self,
@@ -289,7 +309,7 @@ impl Ends {
         total: &Total<(u64, u64)>,
     ) -> Result<()> {
         let damaged = || Error::corrupt("what a block has left for others is damaged");
-        let mut rest = words;
+        let (mut rest, mut faces) = (words, Vec::new());
         for axis in 0..joins.len() {
             for is_above in [false, true] {
                 let (&count, behind) = rest.split_first().ok_or_else(damaged)?;
@@ -298,31 +318,33 @@ impl Ends {
                 let Some(beside) = blocks.beside(number, axis, is_above).filter(|_| !face.is_empty()) else {
                     continue;
                 };
-                let between = (if is_above { number } else { beside }, axis);
-                if let Some(other) = self.meet(between, face)? {
-                    total.add(&across(face, &other, axis, joins.len()))?;
-                }
+                faces.push(((if is_above { number } else { beside }, axis), beside, face));
+            }
+        }
+        let waiting = faces.iter().map(|(_, beside, face)| (bytes_of(face.len() as u64), vec![*beside]));
+        let taken = Taken { number, waiting: waiting.collect(), forever: 0 };
+        let bytes = self.front.add(blocks.plan.position(number), taken);
+        if bytes > self.most {
+            let most = self.most;
+            let reason = format!("ends of blocks take {bytes} bytes, and the budget leaves {most}; raise it");
+            return Err(Error::new(ErrorKind::MemoryBudget, reason));
+        }
+        for (between, _, face) in faces {
+            if let Some(other) = self.meet(between, face) {
+                total.add(&across(face, &other, between.1, joins.len()))?;
             }
         }
         Ok(())
     }
 
     /// The other side of a face, if it is known; it waits for it if not.
-    fn meet(&self, between: Between, face: &[u64]) -> Result<Option<Vec<u64>>> {
+    fn meet(&self, between: Between, face: &[u64]) -> Option<Vec<u64>> {
         let mut waiting = self.waiting.locked();
-        if let Some(other) = waiting.faces.remove(&between) {
-            waiting.words -= other.len() as u64;
-            return Ok(Some(other));
+        let other = waiting.remove(&between);
+        if other.is_none() {
+            waiting.insert(between, face.to_vec());
         }
-        waiting.words += face.len() as u64;
-        waiting.faces.insert(between, face.to_vec());
-        let bytes = waiting.words * 8 + waiting.faces.len() as u64 * 96;
-        if bytes <= self.most {
-            return Ok(None);
-        }
-        let reason =
-            format!("ends of blocks take {bytes} bytes, and the budget leaves {}; raise it", self.most);
-        Err(Error::new(ErrorKind::MemoryBudget, reason))
+        other
     }
 }
 

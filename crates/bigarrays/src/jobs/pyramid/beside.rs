@@ -1,21 +1,19 @@
 //! Coarser levels that are kept in a folder of their own, beside an array that has none, for as long as it does not change.
 
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::levels::{Levels, domain_of};
 use super::options::{Downsampling, PyramidOptions};
 use super::typed::of_levels;
-use crate::array::{Array, Listed, OpenOptions};
+use crate::array::{Array, OpenOptions};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::chunk::layout::Layout;
-use crate::compute::{Digest, Journal, write_whole};
+use crate::compute::{Digest, Journal, versions, write_whole};
 use crate::format::{CHUNKED, CreateSpec};
-use crate::run::interrupt::check_interrupt;
 use crate::run::runner::Progress;
 use crate::store::{FileStore, Store, StoreOptions};
 
@@ -24,10 +22,6 @@ const VERSION: &str = "1";
 
 /// The file that says that all levels are there.
 const COMPLETE: &str = "complete";
-
-/// So many chunks are asked for their versions at once; of a larger grid than all of these, those alone that are stored.
-const AT_ONCE: u64 = 1 << 16;
-const MOST_ASKED: u64 = 1 << 20;
 
 /// A coarser level, as it is to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,54 +230,4 @@ fn check(source: &Array, levels: &[KeptLevel]) -> Result<()> {
         before.clone_from(factor);
     }
     Ok(())
-}
-
-/// What tells the data of an array from what they were: versions of all chunks, a part of them at a time.
-fn versions(source: &Array) -> Result<Digest> {
-    let chunks = source.chunk_grid()?;
-    let count = |part: &Domain| {
-        let along = |(range, &(_, length)): (Range<i64>, &(i64, u64))| {
-            range.end.abs_diff(range.start).div_ceil(length)
-        };
-        part.ranges().zip(&chunks).map(along).fold(1u64, u64::saturating_mul)
-    };
-    let mut sum = Digest::default();
-    let mut add = |part: &Domain| -> Result<()> {
-        check_interrupt()?;
-        sum.add(&part.to_string(), Some(Digest::of_versions(source, part)?.0));
-        Ok(())
-    };
-    if count(source.domain()) > MOST_ASKED
-        && let Listed::All(stored) = source.listed_chunks()?
-    {
-        for chunk in stored.iter() {
-            add(&chunk)?;
-        }
-        return Ok(sum);
-    }
-    let mut waiting = vec![source.domain().clone()];
-    while let Some(part) = waiting.pop() {
-        let longest = (0..part.ndim())
-            .map(|axis| (part.shape()[axis] / chunks[axis].1, axis))
-            .filter(|(chunks, _)| *chunks > 1)
-            .max();
-        match longest.filter(|_| count(&part) > AT_ONCE) {
-            Some((_, axis)) => waiting.extend(halves(&part, axis, chunks[axis])?),
-            None => add(&part)?,
-        }
-    }
-    Ok(sum)
-}
-
-/// Two parts of a box, between two of its chunks.
-fn halves(part: &Domain, axis: usize, (first, length): (i64, u64)) -> Result<[Domain; 2]> {
-    let mut ranges: Vec<_> = part.ranges().collect();
-    let whole = ranges[axis].clone();
-    let middle = whole.start.saturating_add_unsigned(whole.end.abs_diff(whole.start) / 2);
-    let at = middle - middle.wrapping_sub(first).rem_euclid(length as i64);
-    let at = if at > whole.start { at } else { middle };
-    ranges[axis] = whole.start..at;
-    let before = Domain::from_ranges(&ranges)?;
-    ranges[axis] = at..whole.end;
-    Ok([before, Domain::from_ranges(&ranges)?])
 }

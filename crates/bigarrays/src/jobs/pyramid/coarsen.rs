@@ -95,7 +95,7 @@ impl Space<'_> {
         // Every element of it is written.
         let mut made = elements.get(..1).map_or_else(Vec::new, |first| vec![first[0]; windows.count()]);
         if !made.is_empty() {
-            kernel.finish(&kernel.read(elements, &windows), &counts, &mut made);
+            kernel.finish(&kernel.read_new(elements, &windows), &counts, &mut made);
         }
         made
     }

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use crate::array::Cutout;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
@@ -16,6 +15,7 @@ use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::seams::{Segment, around, is_across, segments};
+use crate::jobs::pyramid::spare::Spare;
 use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::each_row;
@@ -38,11 +38,13 @@ pub(super) struct Flow<'r, 'a, T: Voxel, K: Kernel<T>> {
     /// Boxes of the source, of whole chunks, and the chunks of the levels.
     tree: &'r Tree<'r>,
     nodes: Nodes<K::Cells>,
+    /// Memory of elements.
+    elements: Spare<Vec<T>>,
 }
 
 impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
     pub(super) fn new(making: &'r Making<'a, T, K>, tree: &'r Tree<'r>) -> Self {
-        Self { making, tree, nodes: Mutex::default() }
+        Self { making, tree, nodes: Mutex::default(), elements: Spare::default() }
     }
 
     /// An error unless all chunks are made that were begun.
@@ -58,17 +60,18 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
         let Some(path) = self.tree.path(k) else { return Ok(0) };
         let Some(part) = self.tree.part(0, &path[0]) else { return Ok(0) };
         let (making, source) = (self.making, &self.making.levels.source);
-        let data =
-            Cutout::<T>::filled_by(&part, making.order, |out| source.read_into(&part, out))?.into_data();
-        let elements = data.as_slice_memory_order().ok_or_else(|| Error::invalid("elements with gaps"))?;
-        let whole =
-            |to: &Domain, step: &[u64]| making.kernel.read(elements, &making.windows(&part, to, step));
-        let strip = |strip: &Domain| {
-            let ones = vec![1u64; part.shape().len()];
-            let own = cut(elements, &making.shape(&part), &making.place(strip, &part), &making.shape(strip));
-            making.kernel.read(&own, &making.windows(strip, strip, &ones))
-        };
-        self.deliver(0, &part, &whole, &strip)?;
+        making.with_elements((source, &part), &self.elements, |elements| {
+            let whole = |to: &Domain, step: &[u64]| {
+                making.kernel.read_new(elements, &making.windows(&part, to, step))
+            };
+            let strip = |strip: &Domain| {
+                let ones = vec![1u64; part.shape().len()];
+                let own =
+                    cut(elements, &making.shape(&part), &making.place(strip, &part), &making.shape(strip));
+                making.kernel.read_new(&own, &making.windows(strip, strip, &ones))
+            };
+            self.deliver(0, &part, &whole, &strip)
+        })?;
         Ok(part.checked_len()?.saturating_mul(size_of::<T>() as u64))
     }
 
@@ -144,9 +147,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
         let counts = making.counts(level, target);
         let mut cells = cells.unwrap_or_else(|| making.kernel.constant(making.fill, &counts));
         self.close(tier, target, &mut cells, strips)?;
-        making.write((&level.array, target), &cells, &counts)?;
+        making.write((&level.array, target), (&cells, &counts), &self.elements)?;
         let whole = |to: &Domain, step: &[u64]| {
-            making.kernel.coarsen(&cells, &counts, &making.windows(target, to, step))
+            making.kernel.coarsen_new(&cells, &counts, &making.windows(target, to, step))
         };
         let ones = vec![1u64; target.shape().len()];
         self.deliver(tier, target, &whole, &|strip| whole(strip, &ones))
@@ -174,12 +177,15 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
                 if both.is_empty() {
                     continue;
                 }
-                let own =
-                    kernel.coarsen(found, &making.counts(fine, strip), &making.windows(strip, &both, &ones));
+                let own = kernel.coarsen_new(
+                    found,
+                    &making.counts(fine, strip),
+                    &making.windows(strip, &both, &ones),
+                );
                 let at = making.place(&both, &place);
                 kernel.put(&mut parts, &making.shape(&place), &at, &own, &making.shape(&both));
             }
-            let made = kernel.coarsen(&parts, &counts, &making.windows(&place, &seam, &level.step));
+            let made = kernel.coarsen_new(&parts, &counts, &making.windows(&place, &seam, &level.step));
             let at = making.place(&seam, target);
             kernel.put(cells, &making.shape(target), &at, &made, &making.shape(&seam));
         }

@@ -3,15 +3,16 @@
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 
 use crate::array::{Array, ChunkSet};
-use crate::base::buffer::Order;
+use crate::base::buffer::{Order, refresh};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, made_of};
 use crate::jobs::pyramid::options::Downsampling;
+use crate::jobs::pyramid::spare::Spare;
 use crate::jobs::pyramid::voxel::Voxel;
-use crate::jobs::pyramid::windows::{Along, Counts, Windows};
+use crate::jobs::pyramid::windows::{Along, Counts, Place, Windows};
 
 /// A source, the levels that are made of it, and by what.
 pub(super) struct Making<'a, T, K> {
@@ -29,21 +30,41 @@ pub(super) struct Making<'a, T, K> {
 }
 
 impl<T: Voxel, K: Kernel<T>> Making<'_, T, K> {
-    /// Writes what cells of a box of a level become to an array of it.
+    /// Writes what cells of a box of a level become to an array of it, by way of memory that was used before.
     pub(super) fn write(
         &self,
         (array, part): (&Array, &Domain),
-        cells: &K::Cells,
-        counts: &Counts,
+        (cells, counts): (&K::Cells, &Counts),
+        memory: &Spare<Vec<T>>,
     ) -> Result<()> {
-        let mut elements = vec![self.fill; part.checked_len()? as usize];
+        let mut elements = memory.take();
+        elements.resize(part.checked_len()? as usize, self.fill);
         self.kernel.finish(cells, counts, &mut elements);
         let shape: Vec<usize> = part.shape().iter().map(|&length| length as usize).collect();
         let shape = IxDyn(&shape);
         let shape = if self.order == Order::Fortran { shape.f() } else { shape.into_shape_with_order() };
         let view =
             ArrayViewD::from_shape(shape, &elements).map_err(|error| Error::invalid(error.to_string()))?;
-        array.write(part.origin(), view)
+        array.write(part.origin(), view)?;
+        memory.give(elements);
+        Ok(())
+    }
+}
+
+impl<T: Voxel, K> Making<'_, T, K> {
+    /// Lends the elements of a box of the source, in memory that was used before.
+    pub(super) fn with_elements(
+        &self,
+        (source, from): (&Array, &Domain),
+        memory: &Spare<Vec<T>>,
+        work: impl FnOnce(&[T]) -> Result<()>,
+    ) -> Result<()> {
+        let mut elements = memory.take();
+        let shape: Dims<usize> = from.shape().iter().map(|&length| length as usize).collect();
+        refresh(&mut elements, &shape, self.order, |out| source.read_into(from, out))?;
+        work(&elements)?;
+        memory.give(elements);
+        Ok(())
     }
 }
 
@@ -81,6 +102,11 @@ impl<T, K> Making<'_, T, K> {
     pub(super) fn place(&self, part: &Domain, whole: &Domain) -> Dims<usize> {
         let axes = part.origin().iter().zip(whole.origin());
         self.c_order(axes.map(|(one, other)| (one - other) as usize).collect::<Vec<_>>().into_iter())
+    }
+
+    /// The place of a box in another one.
+    pub(super) fn within(&self, part: &Domain, whole: &Domain) -> Place {
+        Place { whole: self.shape(whole), at: self.place(part, whole) }
     }
 
     /// The box of the source that a box of a level is made of.

@@ -6,7 +6,7 @@ use super::kept::take;
 use super::kernel::Kernel;
 use super::lines::{sum_lines, sum_runs, sum_taken};
 use super::voxel::{Voxel, Width};
-use super::windows::{Counts, Windows, put_box};
+use super::windows::{Counts, Place, Windows, put_box};
 use crate::base::widest::widest;
 
 /// The mean of all elements but those that are no numbers or equal `ignore`, unless there are no others.
@@ -17,6 +17,7 @@ pub(super) struct Mean<T, W> {
 }
 
 /// Sums, and of how many elements each is; of all if that is not said.
+#[derive(Default)]
 pub(super) struct Sums<S> {
     sums: Vec<S>,
     counts: Option<Vec<u64>>,
@@ -46,64 +47,81 @@ impl<T: Voxel, W: Width<T>> Kernel<T> for Mean<T, W> {
         (size_of::<W::Sum>() + 8 * (usize::from(self.counts()) + usize::from(self.counts_ignored()))) as u64
     }
 
-    fn read(&self, elements: &[T], windows: &Windows) -> Self::Cells {
-        let mut sums = vec![W::Sum::default(); windows.count()];
-        let mut counts = self.counts().then(|| vec![0u64; sums.len()]);
-        let mut ignored = self.counts_ignored().then(|| vec![0u64; sums.len()]);
+    fn resize(&self, cells: &mut Self::Cells, count: usize) {
+        cells.sums.resize(count, W::Sum::default());
+        let is_counted = [self.counts(), self.counts_ignored()];
+        for (counts, is_counted) in [&mut cells.counts, &mut cells.ignored].into_iter().zip(is_counted) {
+            match counts.as_mut().filter(|_| is_counted) {
+                Some(counts) => counts.resize(count, 0),
+                None => *counts = is_counted.then(|| vec![0; count]),
+            }
+        }
+    }
+
+    fn fill(&self, cells: &mut Self::Cells, element: T, counts: &Counts) {
+        let (is_taken, is_ignored) = (self.takes(element), self.ignore == Some(element));
+        counts.fill(
+            &mut cells.sums,
+            |count| if is_taken { W::times(element, count) } else { W::Sum::default() },
+        );
+        let of = |into: &mut Option<Vec<u64>>, is_counted: bool| {
+            counts.fill(into.get_or_insert_default(), |count| if is_counted { count } else { 0 });
+        };
+        if self.counts() {
+            of(&mut cells.counts, is_taken);
+        }
+        if self.counts_ignored() {
+            of(&mut cells.ignored, is_ignored);
+        }
+    }
+
+    fn read(&self, elements: &[T], windows: &Windows, into: &mut Self::Cells, place: &Place) {
+        let Sums { sums, counts, ignored } = into;
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut line, mut taken) = (vec![T::Row::default(); length], vec![0u32; length]);
         let mut passed = vec![0u64; if ignored.is_some() { length } else { 0 }];
         let is_ignored = |one: T| u64::from(self.ignore == Some(one));
         let widen = |one: T| T::Row::from(one.narrow());
-        windows.rows(|number, starts| {
-            let cells = number * inner.len()..(number + 1) * inner.len();
+        windows.rows(place, |first, starts| {
+            let cells = first..first + inner.len();
             for (k, starts) in starts.chunks(T::ROWS).enumerate() {
-                match &mut counts {
+                match &mut *counts {
                     None => sum_lines(elements, starts, &widen, &mut line),
                     Some(counts) => {
                         sum_taken(elements, starts, &widen, &|one| self.takes(one), &mut line, &mut taken);
                         sum_runs(&taken, inner, k == 0, &|one| u64::from(one), &mut counts[cells.clone()]);
                     }
                 }
-                if let Some(ignored) = &mut ignored {
+                if let Some(ignored) = &mut *ignored {
                     sum_lines(elements, starts, &is_ignored, &mut passed);
                     sum_runs(&passed, inner, k == 0, &|one| one, &mut ignored[cells.clone()]);
                 }
                 sum_runs(&line, inner, k == 0, &|one| W::Sum::from(one), &mut sums[cells.clone()]);
             }
         });
-        Sums { sums, counts, ignored }
     }
 
-    fn constant(&self, element: T, counts: &Counts) -> Self::Cells {
-        let is_taken = self.takes(element);
-        let sum = |count| if is_taken { W::times(element, count) } else { W::Sum::default() };
-        let is_ignored = self.ignore == Some(element);
-        let of = |is_counted: bool| counts.map(|count| if is_counted { count } else { 0 });
-        Sums {
-            sums: counts.map(sum),
-            counts: self.counts().then(|| of(is_taken)),
-            ignored: self.counts_ignored().then(|| of(is_ignored)),
-        }
-    }
-
-    fn coarsen(&self, fine: &Self::Cells, _: &Counts, windows: &Windows) -> Self::Cells {
-        let mut sums = vec![W::Sum::default(); windows.count()];
-        let none = |fine: &Option<Vec<u64>>| fine.as_ref().map(|_| vec![0u64; sums.len()]);
-        let (mut counts, mut ignored) = (none(&fine.counts), none(&fine.ignored));
+    fn coarsen(
+        &self,
+        fine: &Self::Cells,
+        _: &Counts,
+        windows: &Windows,
+        into: &mut Self::Cells,
+        place: &Place,
+    ) {
+        let Sums { sums, counts, ignored } = into;
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut line, mut taken) = (vec![W::Sum::default(); length], vec![0; length]);
-        windows.rows(|number, starts| {
-            let cells = number * inner.len()..(number + 1) * inner.len();
+        windows.rows(place, |first, starts| {
+            let cells = first..first + inner.len();
             sum_lines(&fine.sums, starts, &|one| one, &mut line);
             sum_runs(&line, inner, true, &|one| one, &mut sums[cells.clone()]);
-            for (counts, fine) in [(&mut counts, &fine.counts), (&mut ignored, &fine.ignored)] {
+            for (counts, fine) in [(&mut *counts, &fine.counts), (&mut *ignored, &fine.ignored)] {
                 let (Some(counts), Some(fine)) = (counts, fine) else { continue };
                 sum_lines(fine, starts, &|one| one, &mut taken);
                 sum_runs(&taken, inner, true, &|one| one, &mut counts[cells.clone()]);
             }
         });
-        Sums { sums, counts, ignored }
     }
 
     fn put(

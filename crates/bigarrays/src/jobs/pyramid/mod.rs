@@ -19,6 +19,7 @@ mod pass;
 mod pick;
 mod run;
 mod seams;
+mod spare;
 mod stages;
 mod tally;
 mod tree;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::array::{Array, Cutout};
+use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
+use crate::jobs::pyramid::spare::Spare;
 use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
@@ -32,6 +33,8 @@ struct Node<C> {
     cells: Option<C>,
     /// How many leaves are missing.
     missing: u64,
+    /// Cells that are still to be said.
+    unsaid: u64,
 }
 
 /// A unit under way.
@@ -59,6 +62,9 @@ pub(super) struct Pass<'r, 'a, T: Voxel, K: Kernel<T>> {
     finer: Option<(&'r Tree<'a>, Kept)>,
     /// Where cells of the coarsest level are kept, if it is not the last one.
     kept: Option<Kept>,
+    /// Memory of elements, and of cells of each level.
+    elements: Spare<Vec<T>>,
+    cells: Vec<Spare<K::Cells>>,
 }
 
 impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
@@ -69,7 +75,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         entries: Option<Entries<'r>>,
         (finer, kept): (Option<(&'r Tree<'a>, Kept)>, Option<Kept>),
     ) -> Self {
-        Self { making, tree, number, nodes: Mutex::default(), units: Mutex::default(), entries, finer, kept }
+        let cells = tree.levels.iter().map(|_| Spare::default()).collect();
+        let (nodes, units, elements) = (Mutex::default(), Mutex::default(), Spare::default());
+        Self { making, tree, number, nodes, units, entries, finer, kept, elements, cells }
     }
 
     /// Works off a leaf, and what it completes. Returns the bytes of the source that it took.
@@ -190,16 +198,15 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             self.making.levels.source.clone()
         };
         let pieces = self.pieces(level, part)?;
-        if let [only] = &pieces[..]
-            && only == part
-        {
-            return self.piece(&source, level, part);
-        }
-        let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
-        let whole = making.shape(part);
+        let all = pieces.iter().map(Domain::checked_len).sum::<Result<u64>>()?;
+        let mut cells = self.new_cells(0, part, all == part.checked_len()?);
         for piece in pieces {
-            let own = self.piece(&source, level, &piece)?;
-            making.kernel.put(&mut cells, &whole, &making.place(&piece, part), &own, &making.shape(&piece));
+            let from = making.source_of(level, &piece)?;
+            let windows = making.windows(&from, &piece, &level.factor);
+            making.with_elements((&source, &from), &self.elements, |elements| {
+                making.kernel.read(elements, &windows, &mut cells, &making.within(&piece, part));
+                Ok(())
+            })?;
         }
         Ok(cells)
     }
@@ -207,7 +214,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
     /// The cells of a box of the finest level, of those that an earlier stage has kept.
     fn read_kept(&self, level: &Level, part: &Domain, (finer, kept): (&Tree<'_>, &Kept)) -> Result<K::Cells> {
         let (making, at) = (self.making, finer.levels.len() - 1);
-        let (fine, whole) = (&finer.levels[at], making.shape(part));
+        let fine = &finer.levels[at];
         let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
         for chunk in finer.chunks_in(at, &made_of(part, level.step.iter().copied())?) {
             let Some(own) = finer.part(at, &chunk) else { continue };
@@ -219,24 +226,20 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
                 usize::try_from(own.checked_len()?).map_err(|_| Error::unsupported("so large a chunk"))?;
             let found = kept.find(making.kernel, &chunk, count)?;
             let windows = making.windows(&own, &coarse, &level.step);
-            let made = making.kernel.coarsen(&found, &making.counts(fine, &own), &windows);
-            making.kernel.put(
-                &mut cells,
-                &whole,
-                &making.place(&coarse, part),
-                &made,
-                &making.shape(&coarse),
-            );
+            let (counts, place) = (making.counts(fine, &own), making.within(&coarse, part));
+            making.kernel.coarsen(&found, &counts, &windows, &mut cells, &place);
         }
         Ok(cells)
     }
 
-    fn piece(&self, source: &Array, level: &Level, part: &Domain) -> Result<K::Cells> {
-        let from = self.making.source_of(level, part)?;
-        let data =
-            Cutout::<T>::filled_by(&from, self.making.order, |out| source.read_into(&from, out))?.into_data();
-        let elements = data.as_slice_memory_order().ok_or_else(|| Error::invalid("elements with gaps"))?;
-        Ok(self.making.kernel.read(elements, &self.making.windows(&from, part, &level.factor)))
+    /// Cells of a box of a level: if all of them are said one by one, they say nothing yet.
+    fn new_cells(&self, at: usize, part: &Domain, are_all_said: bool) -> K::Cells {
+        let (mut cells, counts) = (self.cells[at].take(), self.making.counts(&self.tree.levels[at], part));
+        match are_all_said {
+            true => self.making.kernel.resize(&mut cells, counts.len()),
+            false => self.making.kernel.fill(&mut cells, self.making.fill, &counts),
+        }
+        cells
     }
 
     /// Boxes of a box of a level, each of which is made of few enough bytes of the source; without those of which nothing is stored.
@@ -319,7 +322,9 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         let counts = making.counts(level, &part);
         self.write(at, &part, &cells, &counts, unit)?;
         let Some(above) = self.tree.levels.get(at + 1) else {
-            return self.kept.as_ref().map_or(Ok(()), |kept| kept.keep(making.kernel, &path[at], &cells));
+            self.kept.as_ref().map_or(Ok(()), |kept| kept.keep(making.kernel, &path[at], &cells))?;
+            self.cells[at].give(cells);
+            return Ok(());
         };
         let Some(whole) = self.tree.part(at + 1, &path[at + 1]) else { return Ok(()) };
         let coarse = domain_of(&part, &above.step, making.method)?.intersect(&whole);
@@ -327,26 +332,29 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             return Err(Error::invalid("a chunk without a place in the next level"));
         }
         let key = (at + 1, path[at + 1].clone());
-        let new = || {
-            let cells = making.kernel.constant(making.fill, &making.counts(above, &whole));
-            Arc::new(Mutex::new(Node {
-                cells: Some(cells),
-                missing: self.tree.leaves(at + 1, &path[at + 1]),
-            }))
-        };
         let leaves = self.tree.leaves(at, &path[at]);
-        let node = Arc::clone(self.nodes.locked().entry(key.clone()).or_insert_with(new));
-        let own = (!coarse.is_empty())
-            .then(|| making.kernel.coarsen(&cells, &counts, &making.windows(&part, &coarse, &above.step)));
-        drop(cells);
-        let mut open = node.locked();
-        if let (Some(own), Some(cells)) = (own, &mut open.cells) {
-            let (shape, at) = (making.shape(&whole), making.place(&coarse, &whole));
-            making.kernel.put(cells, &shape, &at, &own, &making.shape(&coarse));
+        let node =
+            Arc::clone(self.nodes.locked().entry(key.clone()).or_insert_with(|| self.node(&key, &whole)));
+        let mut own = self.cells[at + 1].take();
+        let windows = making.windows(&part, &coarse, &above.step);
+        making.kernel.resize(&mut own, windows.count());
+        if !coarse.is_empty() {
+            making.kernel.coarsen(&cells, &counts, &windows, &mut own, &windows.all());
         }
+        self.cells[at].give(cells);
+        let mut open = node.locked();
+        if let Some(cells) = open.cells.as_mut().filter(|_| !coarse.is_empty()) {
+            let (shape, place) = (making.shape(&whole), making.place(&coarse, &whole));
+            making.kernel.put(cells, &shape, &place, &own, &making.shape(&coarse));
+        }
+        self.cells[at + 1].give(own);
+        open.unsaid = open.unsaid.saturating_sub(coarse.checked_len()?);
         open.missing = open.missing.saturating_sub(leaves);
         if open.missing > 0 {
             return Ok(());
+        }
+        if open.unsaid > 0 {
+            return Err(Error::invalid(format!("{} cells of a chunk are made of nothing", open.unsaid)));
         }
         let Some(cells) = open.cells.take() else { return Ok(()) };
         drop(open);
@@ -354,13 +362,20 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
         self.deliver(at + 1, path, whole, cells, unit)
     }
 
+    fn node(&self, (at, index): &(usize, Index), whole: &Domain) -> Arc<Mutex<Node<K::Cells>>> {
+        let is_full = self.tree.is_full(*at, index);
+        let unsaid = if is_full { whole.checked_len().unwrap_or(u64::MAX) } else { 0 };
+        let (cells, missing) = (Some(self.new_cells(*at, whole, is_full)), self.tree.leaves(*at, index));
+        Arc::new(Mutex::new(Node { cells, missing, unsaid }))
+    }
+
     fn write(&self, at: usize, part: &Domain, cells: &K::Cells, counts: &Counts, unit: &Unit) -> Result<()> {
         let level = &self.tree.levels[at];
         match &unit.gathers[at] {
-            None => self.making.write((&level.array, part), cells, counts),
+            None => self.making.write((&level.array, part), (cells, counts), &self.elements),
             Some(gather) => {
                 let array = level.array.with_store(Arc::clone(gather) as _);
-                self.making.write((&array, part), cells, counts)?;
+                self.making.write((&array, part), (cells, counts), &self.elements)?;
                 gather.put_if_over(self.making.waiting)
             }
         }

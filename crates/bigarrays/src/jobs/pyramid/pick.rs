@@ -2,7 +2,7 @@
 
 use super::kernel::Kernel;
 use super::voxel::Voxel;
-use super::windows::{Counts, Windows, put_box};
+use super::windows::{Counts, Place, Windows, put_box};
 
 /// The least or the largest of all elements but those that are no numbers or equal `ignore`, unless there are no others.
 pub(super) struct Extreme<T> {
@@ -21,11 +21,10 @@ impl<T: Voxel + PartialOrd> Extreme<T> {
         if is_other { other } else { one }
     }
 
-    fn all(&self, elements: &[T], windows: &Windows) -> Vec<T> {
-        let mut found = Vec::with_capacity(windows.count());
+    fn all(&self, elements: &[T], windows: &Windows, into: &mut [T], place: &Place) {
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let mut row: Vec<T> = Vec::new();
-        windows.rows(|_, starts| {
+        windows.rows(place, |first, starts| {
             row.clear();
             for &start in starts {
                 let all = &elements[start..start + length];
@@ -35,9 +34,9 @@ impl<T: Voxel + PartialOrd> Extreme<T> {
                 }
             }
             let run = |at| row[inner.get(at)].iter().copied().reduce(|one, other| self.of(one, other));
-            found.extend((0..inner.len()).filter_map(run));
+            let cells = into[first..first + inner.len()].iter_mut().enumerate();
+            cells.for_each(|(at, cell)| *cell = run(at).unwrap_or(*cell));
         });
-        found
     }
 }
 
@@ -48,16 +47,20 @@ impl<T: Voxel + PartialOrd> Kernel<T> for Extreme<T> {
         size_of::<T>() as u64
     }
 
-    fn read(&self, elements: &[T], windows: &Windows) -> Vec<T> {
-        self.all(elements, windows)
+    fn resize(&self, cells: &mut Vec<T>, count: usize) {
+        cells.resize(count, T::none());
     }
 
-    fn constant(&self, element: T, counts: &Counts) -> Vec<T> {
-        vec![element; counts.0.iter().map(Vec::len).product()]
+    fn fill(&self, cells: &mut Vec<T>, element: T, counts: &Counts) {
+        counts.fill(cells, |_| element);
     }
 
-    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows) -> Vec<T> {
-        self.all(fine, windows)
+    fn read(&self, elements: &[T], windows: &Windows, into: &mut Vec<T>, place: &Place) {
+        self.all(elements, windows, into, place);
+    }
+
+    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows, into: &mut Vec<T>, place: &Place) {
+        self.all(fine, windows, into, place);
     }
 
     fn put(&self, into: &mut Vec<T>, whole: &[usize], at: &[usize], from: &Vec<T>, shape: &[usize]) {
@@ -90,13 +93,12 @@ fn load<T: Voxel>(bytes: &[u8], count: usize) -> Option<Vec<T>> {
 pub(super) struct Stride;
 
 impl Stride {
-    fn all<T: Voxel>(elements: &[T], windows: &Windows) -> Vec<T> {
-        let mut found = Vec::with_capacity(windows.count());
+    fn all<T: Voxel>(elements: &[T], windows: &Windows, into: &mut [T], place: &Place) {
         let inner = windows.inner();
-        windows.rows(|_, starts| {
-            found.extend((0..inner.len()).map(|at| elements[starts[0] + inner.get(at).start]));
+        windows.rows(place, |first, starts| {
+            let cells = into[first..first + inner.len()].iter_mut().enumerate();
+            cells.for_each(|(at, cell)| *cell = elements[starts[0] + inner.get(at).start]);
         });
-        found
     }
 }
 
@@ -107,16 +109,20 @@ impl<T: Voxel> Kernel<T> for Stride {
         size_of::<T>() as u64
     }
 
-    fn read(&self, elements: &[T], windows: &Windows) -> Vec<T> {
-        Self::all(elements, windows)
+    fn resize(&self, cells: &mut Vec<T>, count: usize) {
+        cells.resize(count, T::none());
     }
 
-    fn constant(&self, element: T, counts: &Counts) -> Vec<T> {
-        vec![element; counts.0.iter().map(Vec::len).product()]
+    fn fill(&self, cells: &mut Vec<T>, element: T, counts: &Counts) {
+        counts.fill(cells, |_| element);
     }
 
-    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows) -> Vec<T> {
-        Self::all(fine, windows)
+    fn read(&self, elements: &[T], windows: &Windows, into: &mut Vec<T>, place: &Place) {
+        Self::all(elements, windows, into, place);
+    }
+
+    fn coarsen(&self, fine: &Vec<T>, _: &Counts, windows: &Windows, into: &mut Vec<T>, place: &Place) {
+        Self::all(fine, windows, into, place);
     }
 
     fn put(&self, into: &mut Vec<T>, whole: &[usize], at: &[usize], from: &Vec<T>, shape: &[usize]) {

@@ -4,7 +4,7 @@ use super::kept::take;
 use super::kernel::Kernel;
 use super::lines::{differing, heads, mixed_runs, sum_lines, sum_runs};
 use super::voxel::Voxel;
-use super::windows::{Counts, Windows, each_row, put_box};
+use super::windows::{Counts, Place, Windows, each_row, put_box};
 
 /// What is taken of values and how often each occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) struct Tally<T> {
 }
 
 /// The values of cells, as keys. Most cells have one.
+#[derive(Default)]
 pub(super) struct Values {
     /// The only value of a cell that has no list.
     only: Vec<u64>,
@@ -34,9 +35,13 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// So many cells, each of one value that is still to be said.
-    fn of_count(count: usize) -> Self {
-        Self { only: vec![0; count], list: vec![0; count], ends: Vec::new(), lists: Vec::new() }
+    /// Makes them so many cells, each of one value that is still to be said.
+    fn resize(&mut self, count: usize) {
+        self.only.resize(count, 0);
+        self.list.clear();
+        self.list.resize(count, 0);
+        self.ends.clear();
+        self.lists.clear();
     }
 
     /// Gives a cell these values, which are one at least, and forgets them.
@@ -172,14 +177,22 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
         32
     }
 
-    fn read(&self, elements: &[T], windows: &Windows) -> Values {
-        let mut values = Values::of_count(windows.count());
+    fn resize(&self, cells: &mut Values, count: usize) {
+        cells.resize(count);
+    }
+
+    fn fill(&self, cells: &mut Values, element: T, counts: &Counts) {
+        cells.resize(counts.len());
+        cells.only.fill(element.key());
+    }
+
+    fn read(&self, elements: &[T], windows: &Windows, values: &mut Values, place: &Place) {
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         let (mut differ, mut mixed) = (vec![0; length], vec![0; inner.len()]);
         let (bits, key, mut found) = (|one: T| one.bits(), |one: T| one.key(), Found::default());
-        windows.rows(|number, starts| {
+        windows.rows(place, |cell, starts| {
             let Some(&first) = starts.first() else { return };
-            let (line, cell) = (&elements[first..first + length], number * inner.len());
+            let line = &elements[first..first + length];
             differing(elements, starts, &bits, &mut differ);
             mixed_runs(line, &differ, inner, &bits, &mut mixed);
             heads(line, inner, &key, &mut values.only[cell..cell + inner.len()]);
@@ -195,16 +208,9 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
                 }
             }
         });
-        values
     }
 
-    fn constant(&self, element: T, counts: &Counts) -> Values {
-        let count = counts.0.iter().map(Vec::len).product();
-        Values { only: vec![element.key(); count], ..Values::of_count(count) }
-    }
-
-    fn coarsen(&self, fine: &Values, counts: &Counts, windows: &Windows) -> Values {
-        let mut values = Values::of_count(windows.count());
+    fn coarsen(&self, fine: &Values, counts: &Counts, windows: &Windows, values: &mut Values, place: &Place) {
         let (length, inner) = (windows.shape[windows.shape.len() - 1], windows.inner());
         // How many elements each cell is of, if not all are of as many.
         let (uniform, of) =
@@ -212,9 +218,9 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
         let (mut differ, mut lists) = (vec![0; length], vec![0; length]);
         let (mut mixed, mut listed) = (vec![0; inner.len()], vec![0; inner.len()]);
         let mut found = Found::default();
-        windows.rows(|number, starts| {
+        windows.rows(place, |cell, starts| {
             let Some(&first) = starts.first() else { return };
-            let (line, cell) = (&fine.only[first..first + length], number * inner.len());
+            let line = &fine.only[first..first + length];
             differing(&fine.only, starts, &|one| one, &mut differ);
             mixed_runs(line, &differ, inner, &|one| one, &mut mixed);
             heads(line, inner, &|one| one, &mut values.only[cell..cell + inner.len()]);
@@ -232,7 +238,6 @@ impl<T: Voxel> Kernel<T> for Tally<T> {
                 values.set(cell + at, &mut found);
             }
         });
-        values
     }
 
     fn put(&self, into: &mut Values, whole: &[usize], at: &[usize], from: &Values, shape: &[usize]) {

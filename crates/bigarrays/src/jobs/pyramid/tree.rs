@@ -227,8 +227,8 @@ impl<'a> Tree<'a> {
         number + self.unit_number(&index) * self.below[self.top()]
     }
 
-    /// How many leaves a chunk is made of that have anything to do.
-    pub(super) fn leaves(&self, tier: usize, index: &[i64]) -> u64 {
+    /// The indexes of the leaves that a chunk is made of, of which some may be beyond the level.
+    fn leaves_of(&self, tier: usize, index: &[i64]) -> Dims<Range<i64>> {
         let mut ranges: Dims<Range<i64>> = index.iter().map(|&at| at..at + 1).collect();
         for below in (0..tier).rev() {
             for (axis, range) in ranges.iter_mut().enumerate() {
@@ -236,14 +236,25 @@ impl<'a> Tree<'a> {
                 *range = first + range.start * radix..first + range.end * radix;
             }
         }
-        let Some(some) = &self.some else {
-            let own = self.tiers[0].indexes();
-            let both = ranges
-                .iter()
-                .zip(&own)
-                .map(|(one, other)| (one.end.min(other.end) - one.start.max(other.start)).max(0) as u64);
-            return both.product();
-        };
+        ranges
+    }
+
+    /// How many leaves a chunk would be made of if all had something to do.
+    fn most_leaves(&self, tier: usize, index: &[i64]) -> u64 {
+        let both = self.leaves_of(tier, index);
+        let both = both.iter().zip(self.tiers[0].indexes());
+        both.map(|(one, other)| (one.end.min(other.end) - one.start.max(other.start)).max(0) as u64).product()
+    }
+
+    /// Whether all leaves of a chunk have something to do.
+    pub(super) fn is_full(&self, tier: usize, index: &[i64]) -> bool {
+        self.leaves(tier, index) == self.most_leaves(tier, index)
+    }
+
+    /// How many leaves a chunk is made of that have anything to do.
+    pub(super) fn leaves(&self, tier: usize, index: &[i64]) -> u64 {
+        let Some(some) = &self.some else { return self.most_leaves(tier, index) };
+        let ranges = self.leaves_of(tier, index);
         let first: Index = ranges.iter().map(|range| range.start).collect();
         let number = self.number_of(&first);
         some.range_cardinality(number..number + self.below[tier])

@@ -67,13 +67,19 @@ impl Windows {
         self.along.iter().map(Along::len).product()
     }
 
+    /// The place that is all there is of the coarser box.
+    pub(super) fn all(&self) -> Place {
+        Place { whole: self.along.iter().map(Along::len).collect(), at: Dims::from_elem(0, self.along.len()) }
+    }
+
     /// The runs of the last axis.
     pub(super) fn inner(&self) -> &Along {
         &self.along[self.along.len() - 1]
     }
 
-    /// Calls `work` with each row of the coarser box, by number, and where the rows of the finer one begin that become it.
-    pub(super) fn rows(&self, mut work: impl FnMut(usize, &[usize])) {
+    /// Calls `work` with where each row of the coarser box begins in what it is put into, and where the rows of the finer one begin that
+    /// become it.
+    pub(super) fn rows(&self, place: &Place, mut work: impl FnMut(usize, &[usize])) {
         let outer = self.along.len() - 1;
         let mut steps: Dims<usize> = self.shape.clone();
         steps[outer] = 1;
@@ -82,7 +88,7 @@ impl Windows {
         }
         let (mut at, mut starts, mut before) = (Dims::from_elem(0usize, outer), Vec::new(), Vec::new());
         let rows: usize = self.along[..outer].iter().map(Along::len).product();
-        for number in 0..rows {
+        for _ in 0..rows {
             starts.clear();
             starts.push(0);
             for axis in 0..outer {
@@ -97,7 +103,7 @@ impl Windows {
                     starts.extend(run.clone().map(|k| start + k * steps[axis]));
                 }
             }
-            work(number, &starts);
+            work(place.row(&at), &starts);
             for axis in (0..outer).rev() {
                 at[axis] += 1;
                 if at[axis] < self.along[axis].len() {
@@ -106,6 +112,22 @@ impl Windows {
                 at[axis] = 0;
             }
         }
+    }
+}
+
+/// Where a box begins in another one, of the shape `whole`.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) whole: Dims<usize>,
+    pub(super) at: Dims<usize>,
+}
+
+impl Place {
+    /// Where a row of the box begins, which is that of these coordinates along all axes but the last.
+    fn row(&self, row: &[usize]) -> usize {
+        let outer =
+            row.iter().zip(&self.at).zip(&self.whole).fold(0, |all, ((&k, &at), &axis)| all * axis + at + k);
+        outer * self.whole[row.len()] + self.at[row.len()]
     }
 }
 
@@ -135,13 +157,26 @@ impl Counts {
 
     /// What `work` makes of the count of each element, in C order.
     pub(super) fn map<V: Clone>(&self, work: impl Fn(u64) -> V) -> Vec<V> {
-        let all = self.0.iter().map(Vec::len).product();
-        if let Some(count) = self.uniform() {
-            return vec![work(count); all];
-        }
-        let mut made = Vec::with_capacity(all);
-        self.each(|_, count| made.push(work(count)));
+        let mut made = Vec::new();
+        self.fill(&mut made, work);
         made
+    }
+
+    /// The same in memory that was used before.
+    pub(super) fn fill<V: Clone>(&self, made: &mut Vec<V>, work: impl Fn(u64) -> V) {
+        made.clear();
+        match self.uniform() {
+            Some(count) => made.resize(self.len(), work(count)),
+            None => {
+                made.reserve(self.len());
+                self.each(|_, count| made.push(work(count)));
+            }
+        }
+    }
+
+    /// How many elements there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).product()
     }
 
     /// Calls `work` with each element, in C order, and its count.

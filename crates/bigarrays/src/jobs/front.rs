@@ -11,14 +11,17 @@ use crate::run::interrupt::check_interrupt;
 /// Whoever waits looks this often whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// So many times as many blocks as are done at once may be done before one that takes long.
+const AHEAD: u64 = 2;
+
 /// What a block takes.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
-    /// The block, and those beside it.
+    /// The block.
     pub(super) number: u64,
-    pub(super) beside: Vec<u64>,
-    /// Bytes until all of those are done, and for good.
-    pub(super) waiting: u64,
+    /// Bytes that wait until the blocks beside it are done that have a use for them, and which these are.
+    pub(super) waiting: Vec<(u64, Vec<u64>)>,
+    /// Bytes for good.
     pub(super) forever: u64,
 }
 
@@ -29,8 +32,11 @@ struct Ordered {
     done: u64,
     /// Blocks that were done before others that come before them, by position.
     ahead: BTreeMap<u64, Taken>,
-    /// Blocks that wait for others: their bytes, and for how many.
+    /// What waits for blocks: by these, where it is among all that has waited.
+    awaited: HashMap<u64, Vec<u64>>,
+    /// Its bytes, and for how many blocks it waits, and how much has waited so far.
     open: HashMap<u64, (u64, usize)>,
+    count: u64,
     waiting: u64,
     forever: u64,
     /// The most that there was.
@@ -47,7 +53,15 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(reach: u64) -> Self {
+    /// Of blocks of which so many are done at once, and each of which leaves at most so many bytes of a `part` for others. Returns as well
+    /// how many of these bytes blocks may take that are done in their order.
+    pub(super) fn within(most: u64, in_flight: u64, part: u64) -> (Self, u64) {
+        // Blocks that are done before others of those under way.
+        let ahead = in_flight.saturating_mul(AHEAD).saturating_mul(part).min(most / 4);
+        (Self::new((ahead / part.max(1)).max(in_flight)), most - ahead)
+    }
+
+    fn new(reach: u64) -> Self {
         Self { reach, ..Self::default() }
     }
 
@@ -81,22 +95,37 @@ impl Ordered {
         while let Some(taken) = self.ahead.remove(&self.done) {
             self.done += 1;
             self.forever += taken.forever;
-            self.waiting += taken.waiting;
+            let of_block = taken.waiting.iter().filter(|(_, others)| !others.is_empty());
+            self.waiting += of_block.map(|(bytes, _)| bytes).sum::<u64>();
             self.peak = self.peak.max(self.waiting + self.forever);
-            let later = taken.beside.iter().filter(|&&other| other > taken.number).count();
-            self.open.insert(taken.number, (taken.waiting, later));
-            let before = taken.beside.iter().copied().filter(|&other| other < taken.number);
-            for number in before.collect::<Vec<_>>() {
-                self.finish(number, 1);
+            for (bytes, others) in taken.waiting.into_iter().filter(|(_, others)| !others.is_empty()) {
+                self.wait(taken.number, bytes, &others);
             }
-            self.finish(taken.number, 0);
+            for number in self.awaited.remove(&taken.number).unwrap_or_default() {
+                self.finish(number);
+            }
         }
     }
 
-    /// Ends the wait of a block for so many others, and lets it go if that was all.
-    fn finish(&mut self, number: u64, others: usize) {
+    /// Has bytes of a block wait for those of others that come later, if there are any.
+    fn wait(&mut self, number: u64, bytes: u64, others: &[u64]) {
+        let later = others.iter().filter(|&&other| other > number);
+        for &other in later.clone() {
+            self.awaited.entry(other).or_default().push(self.count);
+        }
+        match later.count() {
+            0 => self.waiting -= bytes,
+            count => {
+                self.open.insert(self.count, (bytes, count));
+                self.count += 1;
+            }
+        }
+    }
+
+    /// Ends the wait for a block, and lets go what waited for that one alone.
+    fn finish(&mut self, number: u64) {
         let Some((bytes, left)) = self.open.get_mut(&number) else { return };
-        *left = left.saturating_sub(others);
+        *left -= 1;
         if *left == 0 {
             self.waiting -= *bytes;
             self.open.remove(&number);
@@ -111,7 +140,21 @@ mod tests {
     /// A row of blocks, each beside the next.
     fn row(number: u64, count: u64) -> Taken {
         let beside = [number.checked_sub(1), Some(number + 1).filter(|&next| next < count)];
-        Taken { number, beside: beside.into_iter().flatten().collect(), waiting: 100, forever: 1 }
+        Taken { number, waiting: vec![(100, beside.into_iter().flatten().collect())], forever: 1 }
+    }
+
+    #[test]
+    fn what_waits_for_one_block_goes_with_that_one() {
+        // Four blocks in a square: each leaves something to the next one of a row, and more to the one of the next row.
+        let ends: [&[(u64, Vec<u64>)]; 4] =
+            [&[(1, vec![1]), (10, vec![2])], &[(10, vec![3])], &[(1, vec![3])], &[(5, vec![2]), (7, vec![])]];
+        for order in [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]] {
+            let front = Front::new(100);
+            let taken = |number: u64| Taken { number, waiting: ends[number as usize].to_vec(), forever: 0 };
+            let peak = order.iter().fold(0, |_, &number| front.add(number, taken(number)));
+            assert_eq!(peak, 21);
+            assert_eq!(front.ordered.locked().waiting, 0);
+        }
     }
 
     #[test]
