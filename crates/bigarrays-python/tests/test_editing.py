@@ -113,20 +113,20 @@ array, mask = ba.open(sys.argv[1], mode="r+"), ba.open(sys.argv[2])
 def progress(done, total):
     if done >= float(sys.argv[3]) * total:
         os.kill(os.getpid(), signal.SIGKILL)
-ba.blank(array, box="0:61,0:64,0:64", mask=mask.lazy > 100, memory=16 << 20, progress=progress)
+ba.blank(array, box="0:45,0:48,0:48", mask=mask.lazy > 100, memory=16 << 20, progress=progress)
 """
 
 
 @pytest.mark.parametrize("options", [{"encoding": "raw"}, {"format": "zarr3", "shard_shape": (16, 16, 16)}])
 def test_blanking_that_was_killed_is_finished_by_the_same_call(tmp_path: Path, options: dict[str, Any]) -> None:
     rng = np.random.default_rng(4)
-    values = rng.integers(1, 255, (64, 64, 64), dtype="uint8")
+    values = rng.integers(1, 255, (48, 48, 48), dtype="uint8")
     mask = rng.integers(0, 255, values.shape, dtype="uint8")
-    mask[:20], mask[20:40, :20] = 255, 0
+    mask[:16], mask[16:32, :16] = 255, 0
     for name, elements in (("a", values), ("b", values), ("mask", mask)):
         array = ba.create(tmp_path / name, shape=values.shape, dtype="uint8", chunk_shape=(4, 4, 4), **options)
         array[...] = elements
-    expected = np.where((mask > 100) & (np.arange(64) < 61)[:, None, None], 0, values)
+    expected = np.where((mask > 100) & (np.arange(48) < 45)[:, None, None], 0, values)
     before, states = files(tmp_path / "a"), []
     for share in ("0.2", "0.5", "9"):
         killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a", tmp_path / "mask", share])
@@ -138,7 +138,7 @@ def test_blanking_that_was_killed_is_finished_by_the_same_call(tmp_path: Path, o
             assert not (elements == expected).all()
     assert states == [(-9, False), (-9, False), (0, False)]
     np.testing.assert_array_equal(elements, expected)
-    ba.blank(ba.open(tmp_path / "b", mode="r+"), box="0:61,0:64,0:64", mask=ba.open(tmp_path / "mask").lazy > 100)
+    ba.blank(ba.open(tmp_path / "b", mode="r+"), box="0:45,0:48,0:48", mask=ba.open(tmp_path / "mask").lazy > 100)
     assert [path.name for path in files(tmp_path / "a")] == [path.name for path in files(tmp_path / "b")]
 
 

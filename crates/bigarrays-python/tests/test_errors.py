@@ -67,7 +67,7 @@ def test_an_array_in_memory_is_not_in_another_process() -> None:
 def test_secrets_are_not_repeated() -> None:
     for url in ("http://me:HUSH@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=HUSH", "s3://AKIA:HUSH@bucket/x"):
         with pytest.raises(bigarrays.Error) as caught:
-            bigarrays.open(url)
+            bigarrays.open(url, storage_options={"retries": 0})
         assert "HUSH" not in str(caught.value) and "HUSH" not in (caught.value.key or "")
 
 
