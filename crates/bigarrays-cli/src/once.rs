@@ -31,8 +31,9 @@ impl<'a> Once<'a> {
         }
     }
 
-    /// The same of inputs that are known by more than their metadata.
+    /// The same of inputs that are known by more than their metadata, or, without, not known: then nothing is noted.
     pub(crate) fn of(mut self, inputs: Option<String>) -> Self {
+        self.is_resumed &= inputs.is_some();
         self.inputs = inputs;
         self
     }
@@ -54,11 +55,8 @@ impl<'a> Once<'a> {
         let Some(identity) = self.identity(session)? else { return Ok(false) };
         let said = Done::of(&session.job(&self.arguments)).said(&identity)?;
         if let Some(said) = &said {
-            let unseen = if self.inputs.is_none() {
-                "; whether elements were changed since was not looked up"
-            } else {
-                ""
-            };
+            let is_seen = self.inputs.is_some();
+            let unseen = if is_seen { "" } else { "; whether elements were changed since was not looked up" };
             session.terminal.note(format_args!(
                 "an earlier run of this command has done it: {said}. Nothing was written{unseen}"
             ));

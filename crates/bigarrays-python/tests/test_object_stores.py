@@ -172,6 +172,27 @@ def test_copies_into_buckets_go_on_and_are_verified(
     assert not report.whole and "c/0/0/0" in str(report)
 
 
+def test_what_is_made_in_a_bucket_is_known_again(server: dict[str, Any], tmp_path: Path) -> None:
+    given: dict[str, Any] = {"storage_options": options(server)}
+    values = np.arange(1024, dtype="uint32").reshape(32, 32) % 251
+    for name, place in (("far", f"{server['url']}/source-of-made"), ("near", tmp_path / "source")):
+        own = given if name == "far" else {}
+        source = bigarrays.create(place, shape=(32, 32), dtype="uint32", format="zarr3", **own)
+        source[...] = values
+        for target, options_of_target in ((f"{server['url']}/made-of-{name}", given), (f"{tmp_path}/made-of-{name}", {})):
+            resumed: dict[str, Any] = {"resume": tmp_path / f"journal-{name}"} | options_of_target
+            for _ in range(2):
+                found = bigarrays.components(source, f"{target}-components", **resumed)
+                assert found.array[...].max() == found.count > 0
+            for number in range(2):
+                try:
+                    saved = (source.lazy + 1).save(target, format="zarr3", **resumed)
+                    np.testing.assert_array_equal(saved[...], values + 1)
+                except bigarrays.AlreadyExistsError:
+                    # Whether elements behind a network have changed since is not looked up.
+                    assert (name, number) == ("far", 1)
+
+
 @pytest.mark.parametrize("action", ["read", "write"])
 def test_ctrl_c_ends_what_waits_for_the_network(server: dict[str, Any], testbed: Path, action: str) -> None:
     upstream = server["endpoint"].removeprefix("http://")

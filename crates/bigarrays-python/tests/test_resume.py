@@ -164,7 +164,7 @@ def test_what_changed_meanwhile_is_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("resume", [True, "journal"])
 def test_what_is_saved_is_there_until_something_is_another(tmp_path: Path, resume: Any) -> None:
     array, elements = cube(tmp_path / "cube")
-    options = {"resume": resume if resume is True else tmp_path / resume} | OPTIONS
+    options: dict[str, Any] = {"resume": resume if resume is True else tmp_path / resume} | OPTIONS
 
     def save(number: float = 2, **others: Any) -> ba.Array:
         x = ba.open(tmp_path / "cube").lazy
@@ -193,6 +193,31 @@ def test_what_is_saved_is_there_until_something_is_another(tmp_path: Path, resum
     ba.create(tmp_path / "a", shape=array.shape, dtype="float64", **OPTIONS)
     with pytest.raises(ba.AlreadyExistsError):
         save()
+
+
+@pytest.mark.filterwarnings("ignore:.* finished blocks of an earlier run were done again")
+@pytest.mark.parametrize("stopped", [0.3, 1.0])
+def test_what_changed_after_a_stop_is_seen_however_late_that_was(tmp_path: Path, stopped: float) -> None:
+    array, elements = cube(tmp_path / "cube")
+
+    class Stop(Exception):
+        pass
+
+    def progress(done: int, total: int) -> None:
+        if total and done >= stopped * total:
+            raise Stop
+
+    def save(place: str, **options: Any) -> ba.Array:
+        x = ba.open(tmp_path / "cube").lazy
+        deviations: ba.Lazy = x - x.mean()
+        return deviations.save(tmp_path / place, resume=tmp_path / "journal", scratch=tmp_path, **OPTIONS, **options)
+
+    with pytest.raises(Stop):
+        save("a", progress=progress)
+    array[9, 9, 9] += 1
+    elements[9, 9, 9] += 1
+    found = save("a")[...]
+    np.testing.assert_allclose(found, elements - elements.mean(), rtol=1e-9, atol=1e-9)
 
 
 def test_results_of_another_expression_are_never_taken_for_those_that_are_asked_for(tmp_path: Path, state: Path) -> None:

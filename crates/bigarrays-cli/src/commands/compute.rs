@@ -184,15 +184,15 @@ impl ComputeArgs {
 
     fn save(&self, all: &[Named], session: &Session) -> anyhow::Result<()> {
         let outputs = self.outputs(all)?;
-        let once = self.once(&outputs, session)?;
+        let once = self.once(&outputs)?;
         if once.is_done(session)? { Ok(()) } else { self.save_to(&outputs, &once, session) }
     }
 
     /// What notes that the results are there.
-    fn once(&self, outputs: &[(&Lazy, &str)], session: &Session) -> Result<Once<'_>> {
+    fn once(&self, outputs: &[(&Lazy, &str)]) -> Result<Once<'_>> {
         let is_resumed = self.resume && !self.explain;
         let roots: Vec<Lazy> = outputs.iter().map(|output| output.0.clone()).collect();
-        let inputs = is_resumed.then(|| Done::inputs(&roots, &session.format())).transpose()?;
+        let inputs = is_resumed.then(|| Done::inputs(&roots)).transpose()?.flatten();
         let once = Once::new(&self.what(), &[], is_resumed).of(inputs);
         Ok(outputs.iter().fold(once, |once, output| once.making(Some(output.1))))
     }

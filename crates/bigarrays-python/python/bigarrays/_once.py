@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _OPENING = ("format", "storage_options", "durable", "lock")
 
 
+def _done(job: str, resume: bool | str | PathLike[str], options: dict[str, Any]) -> _Done:
+    """What notes that a job is done, beside its journal if that has a place of its own."""
+    return _Done(job, None if isinstance(resume, bool) else resume, options.get("storage_options"))
+
+
 class Once:
     """A call that makes an array of another one, if it is to go on where an earlier one ended."""
 
@@ -29,54 +34,54 @@ class Once:
         options: dict[str, Any],
         resume: bool | str | PathLike[str],
     ) -> None:
-        self._places: tuple[list[str], list[str]] | None = None
         self._opening = {name: options[name] for name in _OPENING if name in options}
+        self._made: list[str] = []
+        self._source: str | None = None
         # Into an array that is there, elements are written again.
         if resume is not False and not isinstance(target, Array):
-            self._places = ([place(target)], [place(source.url)])
+            self._made, self._source = [place(target)], _Done.source(source)
             # Of tables only what tells them from others.
-            outcome = hashlib.sha256(repr((how, sorted(options.items(), key=str), source.domain, source.scale)).encode()).hexdigest()
-            self._done = _Done(f"{command} {self._places} {outcome}", None if resume is True else resume)
+            made_of = (how, sorted(options.items(), key=str), place(source.url), source.domain, source.scale)
+            outcome = hashlib.sha256(repr(made_of).encode()).hexdigest()
+            self._done = _done(f"{command} {self._made} {outcome}", resume, options)
 
     def found(self) -> tuple[Array, list[bytes | int | None]] | None:
         """The array that an earlier call has made, and what it has noted."""
-        if self._places is None:
-            return None
-        said = self._done.said(*self._places)
+        said = None if self._source is None else self._done.said(self._made, self._source)
         if said is None:
             return None
-        return open(self._places[0][0], mode="r+", **self._opening), [
+        return open(self._made[0], mode="r+", **self._opening), [
             bytes.fromhex(one) if isinstance(one, str) else one for one in json.loads(said)
         ]
 
     def note(self, found: list[bytes | int | None]) -> None:
         """Notes that the array is made, and what was found on the way."""
-        if self._places is not None:
+        if self._source is not None:
             said = json.dumps([one.hex() if isinstance(one, bytes) else one for one in found])
-            self._done._note(*self._places, said)
+            self._done._note(self._made, self._source, said)
 
 
 class Saved:
-    """Results that are saved, if a call is to go on where an earlier one ended. Inputs count with all their elements."""
+    """Results that are saved, if a call is to go on where an earlier one ended. Inputs count with all their elements: of those behind a
+    network nothing is known again."""
 
     def __init__(self, results: dict[Any, Lazy], options: dict[str, Any], resume: bool | str | PathLike[str]) -> None:
-        self._is_resumed = resume is not False
-        if not self._is_resumed:
+        # As they are before anything is read.
+        self._inputs = None if resume is False else _Lazy.inputs([result._inner for result in results.values()])
+        if self._inputs is None:
             return
         self._urls, self._places = list(results), [place(url) for url in results]
         self._opening = {name: options[name] for name in _OPENING if name in options}
         outcome = hashlib.sha256(repr(sorted(options.items(), key=str)).encode()).hexdigest()
-        self._done = _Done(f"save {self._places} {outcome}", None if resume is True else resume)
-        # As they are before anything is read.
-        self._inputs = _Lazy.inputs([result._inner for result in results.values()])
+        self._done = _done(f"save {self._places} {outcome}", resume, options)
 
     def found(self) -> dict[Any, Array] | None:
         """The arrays that an earlier call has made."""
-        if not self._is_resumed or self._done.said(self._places, [], self._inputs) is None:
+        if self._inputs is None or self._done.said(self._places, self._inputs) is None:
             return None
         return {url: open(url, mode="r+", **self._opening) for url in self._urls}
 
     def note(self) -> None:
         """Notes that all of them are made."""
-        if self._is_resumed:
-            self._done._note(self._places, [], "saved", self._inputs)
+        if self._inputs is not None:
+            self._done._note(self._places, self._inputs, "saved")

@@ -7,7 +7,6 @@ use bigarrays::compute::{
     self, Argument, Cast, ComputeOptions, Function, Lazy, Literal, Operand, OutOfRange, Reduction, Rounding,
     Target,
 };
-use bigarrays::format::FormatOptions;
 use bigarrays::jobs::{Done, NormalizeOptions, RestackOptions};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
@@ -394,11 +393,11 @@ impl PyLazy {
         compute::identity(&results.iter().map(|result| result.0.clone()).collect::<Vec<_>>()).or_raise(py)
     }
 
-    /// What tells expressions, and what they are made of, from what they are later.
+    /// What tells expressions, and what they are made of, from what they are later; None if that takes long to find.
     #[staticmethod]
-    fn inputs(py: Python<'_>, results: Vec<PyRef<'_, Self>>) -> PyResult<String> {
+    fn inputs(py: Python<'_>, results: Vec<PyRef<'_, Self>>) -> PyResult<Option<String>> {
         let roots: Vec<_> = results.iter().map(|result| result.0.clone()).collect();
-        py.detach(|| Done::inputs(&roots, &FormatOptions::default())).or_raise(py)
+        py.detach(|| Done::inputs(&roots)).or_raise(py)
     }
 
     /// All elements of several expressions.

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use bigarrays::compute::{Done, Earlier, Journal};
 use bigarrays::format::FormatOptions;
+use bigarrays::store::{Settings, StoreOptions};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
+use crate::arguments::to_settings;
+use crate::array::PyArray;
 use crate::errors::{OrRaise, invalid};
 
 /// What an earlier run of a job has done, and what this one does. Closed once it is removed or dropped.
@@ -68,59 +72,55 @@ impl PyJournal {
 
 /// What notes that a job is done to its end.
 #[pyclass(name = "_Done", module = "bigarrays._bigarrays", frozen)]
-pub(crate) struct PyDone(Done);
+pub(crate) struct PyDone(Done, FormatOptions);
 
 #[pymethods]
 impl PyDone {
     /// That of the job that `job` describes, with all that its outcome depends on; beside a journal if that has a place of its own.
     #[new]
-    fn new(job: &str, journal: Option<PathBuf>) -> Self {
+    #[pyo3(signature = (job, journal, storage_options = None))]
+    fn new(
+        job: &str,
+        journal: Option<PathBuf>,
+        storage_options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let settings = storage_options.map_or_else(|| Ok(Settings::new()), to_settings)?;
         let done = Done::of(job);
-        Self(match journal {
+        let done = match journal {
             Some(journal) => done.beside(&journal),
             None => done,
-        })
+        };
+        let store = StoreOptions { settings, ..StoreOptions::default() };
+        Ok(Self(done, FormatOptions { store, ..FormatOptions::default() }))
     }
 
-    /// What was noted when it was done, if what it has made, and what it was made of, is there as it was.
-    #[pyo3(signature = (made, sources, inputs = None))]
+    /// What tells what an array is in from anything that is there later; None if the store does not know versions.
+    #[staticmethod]
+    fn source(py: Python<'_>, array: &PyArray) -> PyResult<Option<String>> {
+        py.detach(|| Done::source(&array.array)).or_raise(py)
+    }
+
+    /// What was noted when it was done, if what it has made is there as it was, and it was made of these inputs.
     #[allow(clippy::needless_pass_by_value)]
-    fn said(
-        &self,
-        py: Python<'_>,
-        made: Vec<String>,
-        sources: Vec<String>,
-        inputs: Option<&str>,
-    ) -> PyResult<Option<String>> {
-        let identity = identity(&made, &sources, inputs).or_raise(py)?;
+    fn said(&self, py: Python<'_>, made: Vec<String>, inputs: &str) -> PyResult<Option<String>> {
+        let identity = self.identity(&made, inputs).or_raise(py)?;
         identity.map_or(Ok(None), |identity| self.0.said(&identity)).or_raise(py)
     }
 
     /// Notes that it is done.
-    #[pyo3(name = "_note", signature = (made, sources, text, inputs = None))]
+    #[pyo3(name = "_note")]
     #[allow(clippy::needless_pass_by_value)]
-    fn note(
-        &self,
-        py: Python<'_>,
-        made: Vec<String>,
-        sources: Vec<String>,
-        text: &str,
-        inputs: Option<&str>,
-    ) -> PyResult<()> {
-        let identity = identity(&made, &sources, inputs).or_raise(py)?;
+    fn note(&self, py: Python<'_>, made: Vec<String>, inputs: &str, text: &str) -> PyResult<()> {
+        let identity = self.identity(&made, inputs).or_raise(py)?;
         identity.map_or(Ok(()), |identity| self.0.note(&identity, text)).or_raise(py)
     }
 }
 
-fn identity(made: &[String], sources: &[String], inputs: Option<&str>) -> bigarrays::Result<Option<String>> {
-    fn borrowed(all: &[String]) -> Vec<&str> {
-        all.iter().map(String::as_str).collect()
+impl PyDone {
+    fn identity(&self, made: &[String], inputs: &str) -> bigarrays::Result<Option<String>> {
+        let made: Vec<&str> = made.iter().map(String::as_str).collect();
+        Ok(Done::identity(&made, &[], &self.1)?.map(|identity| format!("{identity} {inputs}")))
     }
-    let identity = Done::identity(&borrowed(made), &borrowed(sources), &FormatOptions::default())?;
-    Ok(identity.map(|identity| match inputs {
-        Some(inputs) => format!("{identity} {inputs}"),
-        None => identity,
-    }))
 }
 
 impl PyJournal {

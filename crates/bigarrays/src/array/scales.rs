@@ -19,6 +19,14 @@ impl Array {
         format::begin_at_zero(self.format()).map_err(|error| error.during("adding a scale to").at(self.url()))
     }
 
+    /// As [`format::identity`], of the layer that is there now.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub(crate) fn identity(&self) -> Result<Option<String>> {
+        format::identity((&self.stored.root, ""), &FormatOptions::default())
+    }
+
     /// What an empty scale like this one is made of.
     pub(crate) fn scale_spec(&self) -> Result<CreateSpec> {
         let CreateSpec { mut array, storage } =

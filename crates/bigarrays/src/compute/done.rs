@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::array::Array;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 use crate::compute::digest::Digest;
@@ -95,30 +96,40 @@ impl Done {
         for place in sources {
             all.push(of_place(place, options)?.unwrap_or_default());
         }
-        let is_known = |own: &String| own.split(' ').all(|document| !document.ends_with('='));
-        Ok(all.iter().all(is_known).then(|| all.join(" ")).filter(|_| !made.is_empty()))
+        Ok(all.iter().all(|own| is_known(own)).then(|| all.join(" ")).filter(|_| !made.is_empty()))
     }
 
-    /// What tells expressions, and what they are made of, from others, and from what they are later: of arrays that are near, by the versions of
-    /// all chunks; of others by their metadata.
+    /// The same of what an array is in, as it is now.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub fn source(array: &Array) -> Result<Option<String>> {
+        Ok(array.identity()?.filter(|own| is_known(own)))
+    }
+
+    /// What tells expressions, and what they are made of, from others, and from what they are later, by the versions of all chunks. `None` if
+    /// an array is far: asking for all of its chunks takes long.
     ///
     /// # Errors
     /// `InvalidArgument` if an input is not known again, such as what others read; `Cancelled`; a storage error.
-    pub fn inputs(roots: &[Lazy], options: &FormatOptions) -> Result<String> {
-        let leaf = |lazy: &Lazy| -> Result<Config> {
-            let config = identity_of_leaf(lazy)?;
-            let Kind::Source(array) = lazy.kind() else { return Ok(config) };
-            if array.format() == HELD {
-                return Ok(config);
-            }
-            let known = if array.store().request_cost() <= NEAR {
-                format!("{:032x}", versions(array)?.0)
-            } else {
-                format::identity(array.url(), options)?.unwrap_or_default()
-            };
-            Ok(config.with("now", known))
+    pub fn inputs(roots: &[Lazy]) -> Result<Option<String>> {
+        let is_far = |lazy: &Lazy| match lazy.kind() {
+            Kind::Source(array) => array.format() != HELD && array.store().request_cost() > NEAR,
+            _ => false,
         };
-        Ok(Digest::of_text(&written(roots, &mut { leaf })?.key()))
+        if roots.iter().flat_map(Lazy::nodes).any(is_far) {
+            return Ok(None);
+        }
+        let mut leaf = |lazy: &Lazy| -> Result<Config> {
+            let config = identity_of_leaf(lazy)?;
+            match lazy.kind() {
+                Kind::Source(array) if array.format() != HELD => {
+                    Ok(config.with("now", format!("{:032x}", versions(array)?.0)))
+                }
+                _ => Ok(config),
+            }
+        };
+        Ok(Some(Digest::of_text(&written(roots, &mut leaf)?.key())))
     }
 
     fn failed(error: std::io::Error, path: &Path) -> Error {
@@ -134,6 +145,11 @@ fn of_place(place: &str, options: &FormatOptions) -> Result<Option<String>> {
         return Ok(Some(format!("{}@{}", known.len(), age.as_nanos())));
     }
     format::identity(place, options)
+}
+
+/// Whether the store knows versions.
+fn is_known(identity: &str) -> bool {
+    identity.split(' ').all(|document| !document.ends_with('='))
 }
 
 fn one_line(identity: &str) -> String {

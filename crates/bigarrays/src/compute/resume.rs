@@ -9,6 +9,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::digest::{Digest, Reads};
+use crate::compute::done::Done;
 use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
 use crate::compute::journal::Journal;
@@ -29,6 +30,8 @@ pub(super) struct Resumed<'a> {
     key: String,
     /// The plan that an earlier run has noted.
     plan: Option<Recorded>,
+    /// What its inputs are before anything is read, if that is known of all of them.
+    inputs: Option<String>,
 }
 
 /// The plan that a step of a journal says.
@@ -56,12 +59,25 @@ impl<'a> Resumed<'a> {
         let key = Digest::of_text(&config.key());
         let own = format!("{PLAN}{key} ");
         let plan = journal.steps().rev().find_map(|step| recorded(step.strip_prefix(&own)?));
-        Ok(Self { ledger: journal.ledger(), journal: Some(journal), key, plan })
+        Ok(Self { ledger: journal.ledger(), journal: Some(journal), key, plan, inputs: None })
     }
 
     /// The computation of a plan in a file, whose parts several processes run.
     pub(super) fn of_plan(ledger: &'a Ledger, key: String, plan: Recorded) -> Self {
-        Self { ledger, journal: None, key, plan: Some(plan) }
+        Self { ledger, journal: None, key, plan: Some(plan), inputs: None }
+    }
+
+    /// The same, of which nothing is looked up once all is done, as long as the inputs are as they are now.
+    ///
+    /// # Errors
+    /// As [`Done::inputs`].
+    pub(super) fn of_inputs(self, roots: &[Lazy]) -> Result<Self> {
+        Ok(Self { inputs: Done::inputs(roots)?, ..self })
+    }
+
+    /// What is noted once all is done.
+    fn done(&self) -> String {
+        format!("{} {}", self.key, self.inputs.as_deref().unwrap_or_default())
     }
 
     /// Whether nothing is left to do, as an earlier run of the same computation has done all, and the targets are complete.
@@ -81,7 +97,8 @@ impl<'a> Resumed<'a> {
                               of an input, has changed since; remove it, or name another place";
                 Err(Error::new(ErrorKind::AlreadyExists, reason).during("computing into").at(target.url()))
             }
-            _ => Ok(journal.has_done(&self.key)
+            _ => Ok(self.inputs.is_some()
+                && journal.has_done(&self.done())
                 && targets.iter().all(|target| target.is_some_and(|target| target.incomplete().is_none()))),
         }
     }
@@ -113,7 +130,7 @@ impl<'a> Resumed<'a> {
     /// # Errors
     /// Any error of files.
     pub(super) fn note_done(&self) -> Result<()> {
-        self.journal.map_or(Ok(()), |journal| journal.note_done(&self.key))
+        self.journal.map_or(Ok(()), |journal| journal.note_done(&self.done()))
     }
 
     /// What is noted of a pass, by number.

@@ -123,7 +123,8 @@ fn compute_and_end(
     let shared: HashMap<usize, SharedViewMut<'_>> =
         memory.iter_mut().map(|(number, out)| (*number, out.share())).collect();
     let targets: Vec<Option<&Array>> = arrays.iter().map(Option::as_ref).collect();
-    let resumed = options.journal.map(|journal| Resumed::new(journal, &roots, &targets)).transpose()?;
+    let known = |journal| Resumed::new(journal, &roots, &targets)?.of_inputs(&roots);
+    let resumed = options.journal.map(known).transpose()?;
     if resumed.as_ref().map_or(Ok(false), |resumed| resumed.is_done(&targets))? {
         return Ok(());
     }
