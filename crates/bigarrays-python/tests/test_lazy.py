@@ -820,3 +820,31 @@ def test_long_reductions_hear_ctrl_c_and_tell_how_far_they_are() -> None:
     with pytest.raises(KeyboardInterrupt):
         ba.lazy(stopped).sum().compute(memory=memory)
     assert stopped.count < 50
+
+
+LOSSY: dict[str, dict[str, Any]] = {
+    "jpeg": {"dtype": "uint8", "encoding": "jpeg"},
+    "bitround": {
+        "dtype": "float32",
+        "format": "zarr3",
+        "codecs": [{"name": "bitround", "configuration": {"keepbits": 3}}, {"name": "bytes", "configuration": {"endian": "little"}}],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", LOSSY)
+def test_a_codec_that_loses_something_is_used_only_if_it_is_named(tmp_path: Path, kind: str) -> None:
+    like = ba.create(tmp_path / "like", shape=(40, 40, 8), chunk_shape=(16, 16, 8), **LOSSY[kind])
+    like[...] = np.random.default_rng(0).integers(0, 255, like.shape)
+    elements = like[...]
+    saved = (like.lazy * 3).save(tmp_path / "a", like=like)
+    np.testing.assert_array_equal(saved[...], elements * like.dtype.type(3))
+    assert saved.chunk_shape == like.chunk_shape and saved.format == like.format
+    if kind == "jpeg":
+        named = like.lazy.save(tmp_path / "b", like=like, encoding="jpeg", level=30)
+        assert (named[...] != elements).any() and named.scales[0].encoding == "jpeg"
+        found, _ = ba.renumber(like, tmp_path / "c")
+        assert len(np.unique(found[...])) == len(np.unique(elements))
+        relabelled = ba.relabel(like, tmp_path / "d", {1: 200, 2: 100})
+        expected = np.where(elements == 1, 200, np.where(elements == 2, 100, elements))
+        np.testing.assert_array_equal(relabelled[...], expected)

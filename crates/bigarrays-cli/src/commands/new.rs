@@ -96,9 +96,10 @@ pub(crate) fn labels_source(
 }
 
 /// What an array of labels like `source` would be made of, of which `like` says what it is made of. Of another type, elements are raw
-/// unless something else is asked for: codecs of images may be lossy.
+/// unless something else is asked for: codecs of images may have no numbers of so many bits.
 fn labels_like(source: &Array, mut like: CreateSpec, dtype: DataType) -> CreateSpec {
     let is_of_labels = matches!(source.dtype(), DataType::U32 | DataType::U64);
+    like.storage = like.storage.lossless(source.layout());
     (like.array.labels, like.array.incomplete) = (Some(true), true);
     if like.array.dtype != dtype {
         (like.array.dtype, like.array.fill_value) = (dtype, None);

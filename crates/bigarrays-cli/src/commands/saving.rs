@@ -17,9 +17,6 @@ use crate::once::Once;
 use crate::output::{Meter, results as printed};
 use crate::session::{Session, end};
 
-/// Codecs that do not give back what they are given.
-const LOSSY: [&str; 4] = ["jpeg", "jxl", "bitround", "fixedscaleoffset"];
-
 /// An expression that goes to an array, where that is, and what it is made of.
 pub(crate) struct Saved<'a> {
     pub(crate) lazy: &'a Lazy,
@@ -148,8 +145,8 @@ impl SaveArgs {
         let is_same = spec.array.dtype == lazy.dtype();
         spec.array.dtype = lazy.dtype();
         spec.array.domain = lazy.domain().clone();
-        // What loses something is only used when it is asked for.
-        if !is_same || source.layout().codecs.names().any(|name| LOSSY.contains(&name)) {
+        spec.storage = spec.storage.lossless(source.layout());
+        if !is_same {
             let storage = &mut spec.storage;
             (storage.encoding, storage.level, storage.codecs, storage.block_shape) = (None, None, None, None);
         }

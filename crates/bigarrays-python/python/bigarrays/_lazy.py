@@ -373,13 +373,14 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
                 file. The same call then takes up what ended early, after a kill too: blocks that are as they were left, and
                 made of what the inputs have still, are not computed again. Another budget, or another number of threads, does
                 not matter. What the work goes on with has to be in `scratch`. The file is removed once all is done. Where an
-                earlier call has saved the same, of inputs that are as they were, nothing is done, and the array is returned; of
-                inputs behind a network, only the metadata are looked up for that.
+                earlier call has saved the same, of inputs that are as they were, nothing is done, and the array is returned. Of
+                inputs behind a network that is not looked up: then the array is in the way.
             executor: As `bigarrays.save` has it.
             processes: As `bigarrays.save` has it.
             progress: As `compute` has it.
             options: Those of `bigarrays.create`, such as `chunk_shape`, `format` and `like`, but for type and domain, which
-                are those of the expression; in formats without coordinates the result begins at 0.
+                are those of the expression; in formats without coordinates the result begins at 0. Codecs of `like` that lose
+                something, such as JPEG, are left out: they are used only if they are named.
 
         Raises:
             AlreadyExistsError: There is an array; with `resume`, another one than this call has saved, or its inputs have changed.

@@ -33,6 +33,9 @@ def target(make: Callable[..., _Made], lazy: Lazy, url: str | PathLike[str], opt
     known: dict[str, Any] = {"domain": lazy.domain, "dtype": lazy.dtype, "incomplete": True}
     if any(lazy.dimension_names) and "like" not in options and "dimension_names" not in options:
         known["dimension_names"] = lazy.dimension_names
+    if options.get("like") is not None and not options.keys() & {"encoding", "codecs", "level"}:
+        # A codec that loses something is used only if it is named.
+        known["_exact"] = True
     if twice := known.keys() & options.keys():
         raise InvalidArgumentError(f"{', '.join(sorted(twice))}: the new array has that of what is written to it; leave it out")
     while True:
@@ -164,7 +167,7 @@ def made_like(
     shape._inner.expect_apart(url)
     is_same_code = shape.dtype == source.dtype or source.dtype.name in ("uint32", "uint64")
     if not is_same_code and not options.keys() & {"encoding", "codecs"}:
-        # That of an image may be lossy, or have no numbers of so many bits.
+        # That of an image may have no numbers of so many bits.
         given["encoding"] = "raw"
     try:
         planned = target(_rehearse, shape, url, given)

@@ -245,7 +245,10 @@ fn like_of(
     let scale =
         array.scales().get(array.scale()).map_or(ScaleSelector::default(), |scale| scale.key.as_str().into());
     let options = like.opening.options().scale(scale);
-    let spec = array.like(detached(py, || options.like(array.url()))?);
+    let mut spec = array.like(detached(py, || options.like(array.url()))?);
+    if given.take::<bool>("_exact")?.is_some_and(|is_exact| is_exact) {
+        spec.storage = spec.storage.lossless(array.layout());
+    }
     // A scale is as its layer can hold it.
     let layer = match is_scale {
         true => Some(detached(py, || opening.options().incomplete(true).open(url))?),

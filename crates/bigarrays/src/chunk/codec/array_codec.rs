@@ -77,6 +77,11 @@ pub trait ArrayCodec: Debug + Send + Sync {
         false
     }
 
+    /// Whether decoding gives back the elements that were encoded, to the bit.
+    fn is_lossless(&self) -> bool {
+        true
+    }
+
     /// How much memory it works in, about, besides a chunk of `len` bytes and what is encoded of it; zero if that is little.
     fn working_bytes(&self, work: Work, len: u64) -> u64 {
         let _ = (work, len);

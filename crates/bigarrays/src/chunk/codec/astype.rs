@@ -72,6 +72,10 @@ impl ArrayCodec for AsType {
         Stored(self.stored).config().with("inner", self.inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         expect_number(spec.dtype, NAME)?;
         self.inner.check(&self.spec(spec))

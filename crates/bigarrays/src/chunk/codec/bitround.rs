@@ -59,6 +59,10 @@ impl ArrayCodec for Bitround {
         Rounding(self.keep).config().with("inner", self.inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         match mantissa(spec.dtype) {
             Some(bits) if self.keep <= bits => self.inner.check(spec),

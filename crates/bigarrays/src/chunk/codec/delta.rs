@@ -78,6 +78,11 @@ impl ArrayCodec for Delta {
         Differences(self.stored).config().with("inner", self.inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        // Sums of differences of numbers with fractions are not those numbers.
+        !self.stored.is_float() && self.inner.is_lossless()
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         expect_number(spec.dtype, NAME)?;
         self.inner.check(&self.spec(spec))

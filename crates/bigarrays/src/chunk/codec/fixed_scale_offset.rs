@@ -76,6 +76,10 @@ impl ArrayCodec for FixedScaleOffset {
         Scaling { offset, scale, stored }.config().with("inner", inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         expect_scalable(spec.dtype)?;
         self.inner.check(&self.spec(spec))

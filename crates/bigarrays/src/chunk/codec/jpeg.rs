@@ -92,6 +92,10 @@ impl ArrayCodec for Jpeg {
         Config::new(self.name()).with("quality", self.quality)
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         Self::pixels(spec).map(drop)
     }

@@ -40,6 +40,10 @@ impl ArrayCodec for Jxl {
         Config::new(self.name())
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         Self::pixels(spec).map(drop)
     }

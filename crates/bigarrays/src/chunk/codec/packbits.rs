@@ -118,6 +118,10 @@ impl ArrayCodec for PackBits {
             .with("fills", if self.high_first { "high" } else { "low" })
     }
 
+    fn is_lossless(&self) -> bool {
+        self.kept == (None, None)
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         self.packed_len(spec).map(drop)
     }

@@ -55,6 +55,11 @@ impl CodecPipeline {
         std::iter::once(self.array.name()).chain(self.bytes.iter().map(|codec| codec.name()))
     }
 
+    /// Whether chunks are to the bit what was written.
+    pub fn is_lossless(&self) -> bool {
+        self.array.is_lossless()
+    }
+
     /// The configurations of all codecs, in the order of encoding.
     pub fn configs(&self) -> impl Iterator<Item = Config> + '_ {
         std::iter::once(self.array.config()).chain(self.bytes.iter().map(|codec| codec.config()))

@@ -73,6 +73,10 @@ impl ArrayCodec for Quantize {
         Rounding { digits, stored }.config().with("inner", self.inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        false
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         expect_float(spec.dtype)?;
         let scale = self.scale();

@@ -70,6 +70,10 @@ impl ArrayCodec for Transpose {
         Turn(self.axes.clone()).config().with("inner", self.inner.config())
     }
 
+    fn is_lossless(&self) -> bool {
+        self.inner.is_lossless()
+    }
+
     fn check(&self, spec: &ChunkSpec) -> Result<()> {
         if spec.shape.len() != self.axes.len() {
             return Err(Error::invalid(format!("an order of {} axes", self.axes.len())));

@@ -6,6 +6,7 @@ use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::chunk::curve::ChunkOrder;
+use crate::chunk::layout::Layout;
 use crate::format::compression::{is_plain, makes_shards};
 use crate::store::shard::neuroglancer::ShardSpec;
 
@@ -68,6 +69,16 @@ impl NewSharding {
 }
 
 impl StorageSpec {
+    /// This, of an array that is stored as `layout` says, without codecs that do not give back what was written: computed elements, masks
+    /// and labels are stored by such only if one is named.
+    #[must_use]
+    pub fn lossless(self, layout: &Layout) -> Self {
+        if layout.codecs.is_lossless() {
+            return self;
+        }
+        Self { encoding: None, level: None, codecs: None, block_shape: None, ..self }
+    }
+
     /// This, with what it leaves open as `like` has it, as far as that goes together: other codecs have other
     /// levels, and the parameters of shards are for the grid that they were chosen for. Shards, which this
     /// cannot leave open, are its own if `says_shards`.
