@@ -47,7 +47,7 @@ class Once:
 
     def found(self) -> tuple[Array, list[bytes | int | None]] | None:
         """The array that an earlier call has made, and what it has noted."""
-        said = None if self._source is None else self._done.said(self._made, self._source)
+        said = None if self._source is None else self._done._said(self._made, self._source)
         if said is None:
             return None
         return open(self._made[0], mode="r+", **self._opening), [
@@ -77,7 +77,7 @@ class Saved:
 
     def found(self) -> dict[Any, Array] | None:
         """The arrays that an earlier call has made."""
-        if self._inputs is None or self._done.said(self._places, self._inputs) is None:
+        if self._inputs is None or self._done._said(self._places, self._inputs) is None:
             return None
         return {url: open(url, mode="r+", **self._opening) for url in self._urls}
 

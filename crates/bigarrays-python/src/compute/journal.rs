@@ -101,6 +101,7 @@ impl PyDone {
     }
 
     /// What was noted when it was done, if what it has made is there as it was, and it was made of these inputs.
+    #[pyo3(name = "_said")]
     #[allow(clippy::needless_pass_by_value)]
     fn said(&self, py: Python<'_>, made: Vec<String>, inputs: &str) -> PyResult<Option<String>> {
         let identity = self.identity(&made, inputs).or_raise(py)?;
