@@ -222,3 +222,10 @@ def test_which_of_two_files_of_a_chunk_counts(layer: Path) -> None:
         bigarrays.open(layer, prefer="oldest")  # type: ignore[arg-type]
     report = bigarrays.verify(layer)
     assert report.problem_count == 1 and report.arrays[0]["notes"]["count"] == 1
+
+
+def test_an_encoding_of_whole_chunks_stands_alone(tmp_path: Path) -> None:
+    data = np.arange(400, dtype="uint32").reshape(20, 20)
+    array = bigarrays.create(tmp_path / "a", shape=data.shape, dtype=data.dtype, format="zarr3", encoding="pcodec")
+    array[...] = data
+    np.testing.assert_array_equal(bigarrays.open(tmp_path / "a")[...], data)

@@ -128,7 +128,7 @@ pub use quantize::Quantize;
 pub use raw::Raw;
 pub use shuffle::Shuffle;
 pub use table::{BUILTIN, CodecInfo};
-pub(crate) use table::{at_level, compresses, write};
+pub(crate) use table::{at_level, compresses, kind, write};
 pub use transpose::Transpose;
 pub use vlen::Vlen;
 pub use work::Work;

@@ -8,7 +8,7 @@ use super::meta::Meta;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::base::member::{integer, naturals};
-use crate::chunk::codec::{self, CodecList, Dialect, Elements, Listed};
+use crate::chunk::codec::{self, CodecList, Dialect, Elements, Kind, Listed};
 use crate::chunk::curve::ChunkOrder;
 use crate::format::compression::SHARDING;
 use crate::format::holds::{Holds, Names, Sizes, Start};
@@ -123,6 +123,9 @@ pub(crate) fn codecs(spec: &CreateSpec) -> Result<Value> {
     };
     let elements = Elements { dtype: spec.array.dtype, ndim: spec.array.domain.ndim(), big_endian: false };
     match codec::at_level(Dialect::Zarr3, name, spec.storage.level, elements)? {
+        Some(whole) if codec::kind(Dialect::Zarr3, whole.name) == Some(Kind::Array) => {
+            Ok(json!([whole.to_zarr3()]))
+        }
         Some(compression) => Ok(json!([bytes, compression.to_zarr3()])),
         None => {
             let known = format!("known are {}; others can be listed as codecs", ENCODINGS.join(", "));
