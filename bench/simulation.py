@@ -157,7 +157,7 @@ def plan_cell(job: str, terabytes: int, workers: int) -> None:
         cube = bigarrays.create(f"{folder}/cube|zarr3:", shape=shape(terabytes), dtype="float32", **options)
         x = cube.lazy
         result = JOBS[job](x)
-        explained = result.explain(url, memory=MEMORY, scratch=folder, format="dict", workers=workers, **options)
+        explained = result.explain(url, memory=MEMORY, scratch=folder, show="dict", workers=workers, **options)
         before, begun = peak(), time.perf_counter()
         plan = bigarrays.plan({url: result}, folder / "plan.json", memory=MEMORY, workers=workers, **options)
         seconds = time.perf_counter() - begun
