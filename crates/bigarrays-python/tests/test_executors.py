@@ -199,6 +199,8 @@ def test_workers_that_always_die_end_the_run_with_their_place(cube: ba.Array, tm
     said = " ".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
     # Nobody knows which of those under way has done it.
     assert re.search(r"in \(\d, \d\) of stage 0 of", said), said
+    # As a script does that begins anew in each of them.
+    assert 'under `if __name__ == "__main__":`' in said
 
 
 def test_stopping_stops_the_workers(cube: ba.Array, tmp_path: Path) -> None:

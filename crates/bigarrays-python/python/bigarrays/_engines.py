@@ -52,11 +52,13 @@ class Engine:
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
         called_off: Tasks that another worker has done meanwhile.
         withdraws: Whether cancelling a future keeps a task that has not begun from beginning, and leaves one that has alone.
+        advice: What may be the matter if no worker ever does anything.
     """
 
     ahead = 2
     pieces = (8, 64)
     withdraws = True
+    advice = ""
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         names = ("num_workers", "_max_workers", "workers")
@@ -135,6 +137,8 @@ class Engine:
 
 class Processes(Engine):
     """Processes of this machine, which share its cores, and a budget if there is one."""
+
+    advice = "processes import the script that is run: what it does has to stand under `if __name__ == \"__main__\":`"
 
     def __init__(self, processes: int, memory: int | None) -> None:
         self._threads = max((os.cpu_count() or 1) // processes, 1)

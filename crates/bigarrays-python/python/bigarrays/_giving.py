@@ -123,8 +123,8 @@ class _Giving(Generic[_T]):
         # Parts that others have done, and that somebody still has.
         self._late: set[Future[Any]] = set()
         self._pace = Pace(by) if twice and mark is not None else None
-        # Whether anybody has been called off.
-        self._has_mark = False
+        # Whether anybody has been called off, and whether any part is done.
+        self._has_mark = self._has_done = False
 
     def give(self) -> bool:
         """Gives out as much as there is room for. Whether anything is under way."""
@@ -155,6 +155,7 @@ class _Giving(Generic[_T]):
         if not isinstance(error, BaseException):
             if error is not None and answers is not None:
                 answers[given.part] = error.value
+            self._has_done = True
             for other in others:
                 self._withdraw(other)
             return [given.part], False
@@ -216,6 +217,8 @@ class _Giving(Generic[_T]):
         """Has another worker do what nobody has any more, unless it was given out often enough."""
         if given.tries > _TRIES:
             error.add_note(f"in {given.part} of {self._what}, which was given out {given.tries} times")
+            if isinstance(error, BrokenExecutor) and not self._has_done and self._by.advice:
+                error.add_note(self._by.advice)
             raise error
         self._again.appendleft((given.part, given.tries))
 
