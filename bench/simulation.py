@@ -157,8 +157,9 @@ def plan_cell(job: str, terabytes: int, workers: int) -> None:
         cube = bigarrays.create(f"{folder}/cube|zarr3:", shape=shape(terabytes), dtype="float32", **options)
         x = cube.lazy
         result = JOBS[job](x)
+        before = peak()
         explained = result.explain(url, memory=MEMORY, scratch=folder, show="dict", workers=workers, **options)
-        before, begun = peak(), time.perf_counter()
+        begun = time.perf_counter()
         plan = bigarrays.plan({url: result}, folder / "plan.json", memory=MEMORY, workers=workers, **options)
         seconds = time.perf_counter() - begun
         begun = time.perf_counter()
