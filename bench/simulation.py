@@ -10,8 +10,8 @@ Assumed, and no more than that:
   that there are as many tasks as such boxes at the most. 4 GiB a worker, which has one processor.
 - Rates of codecs are those of `bigarrays/_rates.py`; each worker gets 100 MB/s from the bucket, an answer takes 30 ms.
 - To read what a task has folded, from a shared file system, and to gather or merge it takes 2 ms.
-- A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life. A part that takes long is given to an
-  idle worker as well; who is called off stops within 1 s, and is waited for.
+- A worker is slow with a chance of 1 in 100, four times slower than others, for all of its life. A part that takes long is given to one or
+  two idle workers as well, which may be slow; who is called off stops within 1 s, and is waited for.
 - A worker dies once in 500 hours on average, and is replaced after 120 s; its part is run again.
 - The bucket takes 5,500 reads and 3,500 writes a second for each prefix of keys that it tells apart; it tells apart as many as the first axis
   has chunks (keys are c/T/Y/X), once it has split so far; 20 of them in the throttled runs, which have not begun to split.
@@ -157,8 +157,9 @@ def plan_cell(job: str, terabytes: int, workers: int) -> None:
         cube = bigarrays.create(f"{folder}/cube|zarr3:", shape=shape(terabytes), dtype="float32", **options)
         x = cube.lazy
         result = JOBS[job](x)
-        explained = result.explain(url, memory=MEMORY, scratch=folder, format="dict", workers=workers, **options)
-        before, begun = peak(), time.perf_counter()
+        before = peak()
+        explained = result.explain(url, memory=MEMORY, scratch=folder, show="dict", workers=workers, **options)
+        begun = time.perf_counter()
         plan = bigarrays.plan({url: result}, folder / "plan.json", memory=MEMORY, workers=workers, **options)
         seconds = time.perf_counter() - begun
         begun = time.perf_counter()

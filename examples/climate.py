@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
         "warmest year of each place": t.argmax("time"),
         "spread": t.std("time"),
     }
-    (folder / "plan.svg").write_text(bigarrays.explain(*results.values(), memory=MEMORY, format="svg"))
+    (folder / "plan.svg").write_text(bigarrays.explain(*results.values(), memory=MEMORY, show="svg"))
     values = dict(zip(results, bigarrays.compute(*results.values(), memory=MEMORY), strict=True))
 
     a = air[...].astype("float64")

@@ -39,7 +39,7 @@ array = bigarrays.open(source, mode="r")
 (bigarrays.lazy([1.0]) + 1).compute()
 options = {"chunk_shape": array.chunk_shape, "codecs": json.loads(codecs)} if codecs else {}
 made = array.lazy + 1 if codecs else array.lazy.mean(axis=0)
-plan = made.explain(target or None, memory=256 << 20, format="dict", **options)
+plan = made.explain(target or None, memory=256 << 20, show="dict", **options)
 open("/proc/self/clear_refs", "w").write("5")
 before = field("VmRSS")
 made.save(target, memory=256 << 20, **options) if codecs else made.compute(memory=256 << 20)

@@ -170,4 +170,4 @@ def test_counts_can_be_pickled_and_explained() -> None:
     counts, _ = ba.lazy(a).histogram([0, 4, 12], weights=a)
     same(pickle.loads(pickle.dumps(counts)).compute(), np.histogram(a, [0, 4, 12], weights=a)[0])
     counts, edges = ba.lazy(a).histogram(3)
-    assert len(ba.explain(counts, edges, format="dict")["passes"]) >= 2
+    assert len(ba.explain(counts, edges, show="dict")["passes"]) >= 2

@@ -19,7 +19,7 @@ def test_requests_time_and_cost(cube: ba.Array, tmp_path: Path) -> None:
     chunks = 10 * 8 * 8
 
     def of(**given: Any) -> dict[str, Any]:
-        plan: dict[str, Any] = x.explain(tmp_path / "a", like=cube, format="dict", memory=1 << 28, **given)
+        plan: dict[str, Any] = x.explain(tmp_path / "a", like=cube, show="dict", memory=1 << 28, **given)
         return plan
 
     plan = of(workers=10, latency=0.02, price=(4e-7, 5e-6))
@@ -46,6 +46,10 @@ def test_what_is_unknown_is_said_or_refused(cube: ba.Array) -> None:
     with pytest.raises(ba.InvalidArgumentError, match="workers=0"):
         x.explain(workers=0)
     with pytest.raises(ba.InvalidArgumentError, match="picture"):
-        x.explain(workers=1, format="svg")
-    plan = x.explain(workers=1, format="dict")
+        x.explain(workers=1, show="svg")
+    with pytest.raises(ba.InvalidArgumentError, match="show='dict' is how the plan is shown"):
+        x.explain(format="dict")
+    # The format of the array, as `save` has it.
+    assert (cube.lazy + 1).explain("memory://said", format="n5", show="dict", workers=2)["estimate"]["writes"] > 0
+    plan = x.explain(workers=1, show="dict")
     assert plan["estimate"]["cost"] is None and plan["estimate"]["assumed"] == []

@@ -125,7 +125,7 @@ def test_only_what_is_needed_is_read_in_boxes_within_the_budget() -> None:
     assert ba.lazy(like)[3:5, 7].positional.sum().compute() == values[3:5, 7].sum()
     assert sum(np.prod(shape) for shape in like.reads) == 2 * 64
     like.reads.clear()
-    plan = (x * 2).sum(axis=0).explain(memory=700 << 10, format="dict")
+    plan = (x * 2).sum(axis=0).explain(memory=700 << 10, show="dict")
     assert not like.reads and plan["peak_memory"] <= 700 << 10
     np.testing.assert_array_equal((x * 2).sum(axis=0).compute(memory=700 << 10), (values * 2).sum(axis=0))
     assert len(like.reads) > 8 and sum(np.prod(shape) for shape in like.reads) == values.size
@@ -146,7 +146,7 @@ def test_what_a_library_keeps_of_chunks_counts(tmp_path: Path) -> None:
         with h5py.File(tmp_path / "a.h5", "r", rdcc_nbytes=kept) as file:
             # Another name for the same dataset is not counted again.
             x = ba.lazy(file["x"])
-            plan = (x * x + x[::-1]).sum(axis=0).explain(memory=32 << 20, format="dict")
+            plan = (x * x + x[::-1]).sum(axis=0).explain(memory=32 << 20, show="dict")
             peaks.append(plan["peak_memory"])
             assert plan["peak_memory"] <= 32 << 20
     assert [peak - peaks[0] for peak in peaks] == [0, 1 << 20, 5 << 20]

@@ -271,7 +271,7 @@ def test_slices_and_views_of_groups_are_those_of_all() -> None:
     same(mean[:, ::-1].transpose(2, 0, 1).compute(), whole[:, ::-1].transpose(2, 0, 1))
     same(mean.take([4, 0, 4], axis=0).compute(), whole[[4, 0, 4]])
     part = mean[:, 0:1]
-    assert part.explain(format="dict")["passes"][0]["chunks_read"] == 6
+    assert part.explain(show="dict")["passes"][0]["chunks_read"] == 6
     same((x[:, 0:1] - part.back()).compute(), (a - whole[labels])[:, 4:5])
     same(pickle.loads(pickle.dumps(ba.lazy(a).groupby(labels, axis=0).mean())).compute(), whole)
 
@@ -280,7 +280,7 @@ def test_groups_of_the_same_labels_are_one_pass() -> None:
     a = np.random.default_rng(9).normal(size=(20, 6))
     x = stored(a, (3, 6), (0, 0)).lazy
     g = x.groupby(np.arange(20) % 4, axis=0)
-    passes = ba.explain(g.mean(), g.std(), g.max(), g.nanmean(), format="dict")["passes"]
+    passes = ba.explain(g.mean(), g.std(), g.max(), g.nanmean(), show="dict")["passes"]
     assert sum(one["bytes_read"] > 0 for one in passes) == 1
     assert "4 groups" in g.mean().explain()
 

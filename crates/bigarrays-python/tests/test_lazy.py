@@ -516,9 +516,9 @@ def test_several_results_in_one_pass(tmp_path: Path) -> None:
     a, b = (rng.normal(size=(40, 30, 20)).astype("float32") for _ in range(2))
     x, y = stored(a, (7, 30, 9), (3, 0, 0)).lazy, stored(b, (40, 8, 20), (3, 0, 0)).lazy
     moments = [(x * x).mean(0), (y * y).mean(0), (x * y).mean(0), x.min(0), x.max(0, keepdims=True)]
-    plan = ba.explain(*moments, format="dict")
+    plan = ba.explain(*moments, show="dict")
     assert len(plan["passes"]) == 1 and plan["peak_memory"] <= plan["memory"]
-    picture = ElementTree.fromstring(ba.explain(*moments, moments[0] > moments[1], format="svg"))
+    picture = ElementTree.fromstring(ba.explain(*moments, moments[0] > moments[1], show="svg"))
     assert len([one for one in picture if one.tag.endswith("rect")]) == 2
     found = ba.compute(*moments)
     wide, other = a.astype("float64"), b.astype("float64")
@@ -644,7 +644,7 @@ def test_chunks_are_not_read_again_and_again_where_memory_allows() -> None:
         read[memory] = plan["passes"][0]["bytes_read"] / cube.lazy.nbytes
     assert read[1 << 30] <= read[256 << 20] <= read[64 << 20] and read[256 << 20] < 4
     for lazy in (cube.lazy.mean(0), cube.lazy * 2):
-        assert lazy.explain(memory=1 << 30, format="dict")["passes"][0]["bytes_read"] == cube.lazy.nbytes
+        assert lazy.explain(memory=1 << 30, show="dict")["passes"][0]["bytes_read"] == cube.lazy.nbytes
 
 
 def test_the_url_may_say_the_format_of_a_result(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_variances_are_one_pass_and_the_same_bits_however_they_are_cut(tmp_path:
     array = ba.create(path, shape=a.shape, dtype=a.dtype, chunk_shape=(11, 13, 50), format="zarr3")
     array[...] = a
     x = array.lazy
-    plan = ba.explain(x.mean(axis=0), x.var(axis=0), x.std(axis=0), x.nanvar(axis=0), format="dict")
+    plan = ba.explain(x.mean(axis=0), x.var(axis=0), x.std(axis=0), x.nanvar(axis=0), show="dict")
     assert sum(one["bytes_read"] > 0 for one in plan["passes"]) == 1
     code = """
 import sys, bigarrays as ba

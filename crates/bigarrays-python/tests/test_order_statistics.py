@@ -124,7 +124,7 @@ def test_a_slice_of_medians_reads_what_it_needs() -> None:
     x = stored(a, (7, 4, 9), (2, -3, 0)).lazy
     whole = x.median(axis=0)
     same(whole[-2, 3:7].compute(), np.median(a, axis=0)[1, 3:7])
-    assert whole[-3:1].explain(format="dict")["passes"][0]["chunks_read"] == 5
+    assert whole[-3:1].explain(show="dict")["passes"][0]["chunks_read"] == 5
     same((x - whole).compute(memory=2 << 20), a - np.median(a, axis=0))
 
 

@@ -32,8 +32,8 @@ def test_results_are_the_same_bits_with_and_without_files(tmp_path: Path, scratc
     x = array.lazy
     high = x - x.max(axis=0, keepdims=True)
     wide = (x - x.mean(axis=0, keepdims=True)).std(axis=1)
-    assert wide.explain(memory=LOW, scratch=scratch, format="dict")["scratch"] > 0
-    assert wide.explain(memory=1 << 30, scratch=scratch, format="dict")["scratch"] == 0
+    assert wide.explain(memory=LOW, scratch=scratch, show="dict")["scratch"] > 0
+    assert wide.explain(memory=1 << 30, scratch=scratch, show="dict")["scratch"] == 0
     saved = high.save(tmp_path / "high", format="ome-zarr", chunk_shape=(1, 64, 64), memory=LOW, scratch=scratch)
     np.testing.assert_array_equal(saved[...], a - a.max(axis=0, keepdims=True))
     assert saved.domain == x.domain

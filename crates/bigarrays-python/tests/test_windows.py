@@ -360,14 +360,14 @@ def test_threads_and_budgets_change_no_bit() -> None:
 def test_what_blocks_see_beside_them_is_planned() -> None:
     a = ba.create("memory://windows/beside", shape=(400, 300), dtype="float32", chunk_shape=(20, 30), format="zarr3")
     a[...] = np.ones((400, 300), dtype="float32")
-    plan = a.lazy.rolling(41, 0, center=True, boundary="wrap").mean().explain(memory=2 << 20, format="dict")
+    plan = a.lazy.rolling(41, 0, center=True, boundary="wrap").mean().explain(memory=2 << 20, show="dict")
     assert plan["passes"][0]["memory"]["halo"] > 0 and plan["passes"][0]["chunks_read"] > 200
     assert "halo" in a.lazy.median_filter(5).explain(memory=2 << 20)
     assert "halo" not in (a.lazy + 1).explain()
-    assert len(ba.lazy(np.ones(200)).cumsum(0).explain(format="dict")["passes"]) == 1
-    assert len(ba.lazy(np.ones(5000)).cumsum(0).explain(format="dict")["passes"]) == 1
+    assert len(ba.lazy(np.ones(200)).cumsum(0).explain(show="dict")["passes"]) == 1
+    assert len(ba.lazy(np.ones(5000)).cumsum(0).explain(show="dict")["passes"]) == 1
     # What does not fit as a whole is read twice.
-    long = ba.lazy(np.ones(1 << 20)).cumsum(0).max(0).explain(format="dict", memory=4 << 20)
+    long = ba.lazy(np.ones(1 << 20)).cumsum(0).max(0).explain(show="dict", memory=4 << 20)
     assert len(long["passes"]) == 3
 
 

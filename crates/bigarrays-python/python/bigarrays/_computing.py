@@ -111,11 +111,15 @@ def save(
     return targets
 
 
+#: How a plan can be shown.
+_SHOWN = ("text", "dict", "svg")
+
+
 def explain(
     *results: Lazy | dict[Any, Lazy],
     memory: int | None = None,
     scratch: str | PathLike[str] | None = None,
-    format: str = "text",
+    show: str = "text",
     workers: int | None = None,
     bandwidth: float | None = None,
     latency: float | None = None,
@@ -126,10 +130,13 @@ def explain(
 
     Example:
         >>> x = bigarrays.lazy([3, 9, 4])
-        >>> plan = bigarrays.explain({"memory://explained|zarr3:": x + 1}, x.sum(), workers=2, format="dict")
+        >>> plan = bigarrays.explain({"memory://explained|zarr3:": x + 1}, x.sum(), workers=2, show="dict")
         >>> plan["estimate"]["writes"]
         1
     """
+    if options.get("format") in _SHOWN:
+        asked = options["format"]
+        raise InvalidArgumentError(f"format={asked!r}: format= is that of the array; show={asked!r} is how the plan is shown")
     pairs: list[tuple[_Lazy, Array | None]] = []
     for result in results:
         if isinstance(result, dict):
@@ -139,13 +146,13 @@ def explain(
     if workers is None:
         if any(given is not None for given in (bandwidth, latency, price)):
             raise InvalidArgumentError("bandwidth=, latency= and price= are those of workers: say how many there are")
-        plan = _Lazy.explain(pairs, memory, scratch, None, format)
-        return json.loads(plan) if format == "dict" else plan
-    if format == "svg":
-        raise InvalidArgumentError("estimates are no part of the picture; format is text or dict")
+        plan = _Lazy.explain(pairs, memory, scratch, None, show)
+        return json.loads(plan) if show == "dict" else plan
+    if show == "svg":
+        raise InvalidArgumentError("estimates are no part of the picture; show is text or dict")
     # Workers have what passes leave for each other in files.
     scratch = scratch if scratch is not None else "."
     known = estimated(json.loads(_Lazy.explain(pairs, memory, scratch, None, "dict", workers)), workers, bandwidth, latency, price)
-    if format == "dict":
+    if show == "dict":
         return known
-    return f"{_Lazy.explain(pairs, memory, scratch, None, format, workers)}\n{words(known)}"
+    return f"{_Lazy.explain(pairs, memory, scratch, None, show, workers)}\n{words(known)}"

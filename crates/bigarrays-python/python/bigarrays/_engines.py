@@ -52,11 +52,13 @@ class Engine:
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
         called_off: Tasks that another worker has done meanwhile.
         withdraws: Whether cancelling a future keeps a task that has not begun from beginning, and leaves one that has alone.
+        advice: What may be the matter if no worker ever does anything.
     """
 
     ahead = 2
     pieces = (8, 64)
     withdraws = True
+    advice = ""
 
     def __init__(self, executor: Any, memory: int | None) -> None:
         names = ("num_workers", "_max_workers", "workers")
@@ -115,13 +117,17 @@ class Engine:
         """Whether a part runs, as far as that is known: a task may wait for a worker for long."""
         return True
 
+    def withdraw(self, future: Future[Any]) -> bool:
+        """Keeps a part from beginning. Whether nobody is at it."""
+        return self.withdraws and future.cancel()
+
     def replace(self) -> bool:
         """Whether there are other workers in place of those that are lost."""
         return False
 
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
         """Waits until no worker is at any of these. Tasks see on their own that they are to stop."""
-        for future in [future for future in under_way if not (self.withdraws and future.cancel())]:
+        for future in [future for future in under_way if not self.withdraw(future)]:
             while not future.done():
                 self.ended()
 
@@ -131,6 +137,8 @@ class Engine:
 
 class Processes(Engine):
     """Processes of this machine, which share its cores, and a budget if there is one."""
+
+    advice = "processes import the script that is run: what it does has to stand under `if __name__ == \"__main__\":`"
 
     def __init__(self, processes: int, memory: int | None) -> None:
         self._threads = max((os.cpu_count() or 1) // processes, 1)
@@ -274,11 +282,15 @@ class Submitit(Engine):
     def has_begun(self, future: Future[Any]) -> bool:
         return not self._is_slurm or self._jobs[future].state == "RUNNING"
 
+    def withdraw(self, future: Future[Any]) -> bool:
+        if self._is_slurm and (job := self._jobs.get(future)) is not None:
+            # It may not begin for hours. Processes of this machine have begun, and end on their own.
+            job.cancel(check=False)
+        return False
+
     def stop(self, under_way: Iterable[Future[Any]]) -> None:
-        if self._is_slurm:
-            # They may not have begun, for hours. Processes of this machine have, and end on their own.
-            for job in self._jobs.values():
-                job.cancel(check=False)
+        for future in list(self._jobs):
+            self.withdraw(future)
         super().stop(under_way)
 
     def close(self) -> None:

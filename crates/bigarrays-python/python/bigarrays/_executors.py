@@ -31,6 +31,9 @@ _Part = tuple[int, int]
 #: A process runs one task at a time, which has the memory and the threads of all of it.
 _TURN = threading.Lock()
 
+#: Seconds after which a worker that has nothing to do forgets the plans that it has opened, and what their boxes have left in memory.
+_IDLE = 5.0
+
 
 class _Order(NamedTuple):
     """What a worker is asked to do."""
@@ -112,6 +115,28 @@ def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Gene
             yield done
 
 
+class _Idle:
+    """Forgets the plans that this process has opened once it has run no part for a while."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def ends(self) -> None:
+        """A part begins."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def begins(self) -> None:
+        """A part has ended."""
+        self.ends()
+        self._timer = threading.Timer(_IDLE, _known.cache_clear)
+        self._timer.daemon = True
+        self._timer.start()
+
+
+_idle = _Idle()
+
+
 @lru_cache(maxsize=4)
 def _known(file: str, storage_options: tuple[tuple[str, str], ...], changed: int) -> Plan:
     return Plan(file, storage_options=dict(storage_options))
@@ -161,9 +186,13 @@ def _work(order: _Order, stage: int, part: _Part) -> BaseException | None:
     """What a worker does."""
     try:
         with turn(order.told):
-            changed = os.stat(order.file).st_mtime_ns
-            plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
-            plan._run_part(stage, part, order.memory, until(order.mark, order.file, part))
+            _idle.ends()
+            try:
+                changed = os.stat(order.file).st_mtime_ns
+                plan = _known(order.file, tuple(sorted(order.storage_options.items())), changed)
+                plan._run_part(stage, part, order.memory, until(order.mark, order.file, part))
+            finally:
+                _idle.begins()
     except (Exception, SystemExit) as error:
         first, end = part
         return noted(error, f"tasks {first}:{end} of stage {stage} of {order.file}")

@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import CancelledError as Withdrawn
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ._bigarrays import Error
@@ -17,8 +16,12 @@ from ._engines import PATIENCE, Engine
 #: How often a part is given out again whose worker was lost.
 _TRIES = 3
 
-#: A part that takes so many times as long as others of its size is given to an idle worker as well, after so many seconds at the least.
-_SLOW, _LONG = 1.5, 2.0
+#: A part that takes so many times as long as three in four of its size is given to an idle worker as well, after so many seconds at the
+#: least; sooner, and to two, if no more than one in so many is left.
+_SLOW, _SOONER, _FEW, _LONG = 1.25, 1.1, 20, 2.0
+
+#: The most workers that have a part at the same time. Who has it second may be slow as well.
+_COPIES = 3
 
 #: Parts whose durations are known: of those that were done last.
 _KNOWN = 1000
@@ -38,8 +41,12 @@ class _Given(Generic[_T]):
 
     part: _T
     tries: int
-    # What another worker makes of it, if one has it as well.
-    twin: Future[Any] | None = None
+    # What all workers make of it that have it, the last one at the end.
+    copies: list[Future[Any]] = field(default_factory=list)
+
+    def room(self) -> int:
+        """How many workers more may have it."""
+        return min(_COPIES, _TRIES + 1 - self.tries) - len(self.copies)
 
 
 def size_of(part: Any) -> int:
@@ -55,6 +62,7 @@ class Pace:
         self._waiting: deque[Future[Any]] = deque()
         self._begun: dict[Future[Any], float] = {}
         self._rates: deque[float] = deque(maxlen=_KNOWN)
+        self._done = 0
         self._looked = float("-inf")
 
     def given(self, future: Future[Any]) -> None:
@@ -67,27 +75,32 @@ class Pace:
         begun = self._begun.pop(future, None)
         if begun is not None and size:
             self._rates.append((self._by.now() - begun) / size)
+            self._done += 1
         self._begin()
 
-    def slow(self, under_way: dict[Future[Any], _Given[Any]], most: int) -> list[Future[Any]]:
-        """The parts that should have ended, those first that are the latest."""
+    def slow(self, under_way: dict[Future[Any], _Given[Any]], most: int) -> list[_Given[Any]]:
+        """The parts that should have ended, those first that are the latest, once for each worker that is to have one as well."""
         now = self._by.now()
         if most <= 0 or not self._rates or now - self._looked < PATIENCE:
             return []
         self._looked = now
-        usual, late = median(self._rates), []
+        are_few = len(under_way) * _FEW <= self._done
+        factor = _SOONER if are_few else _SLOW
+        usual, late = sorted(self._rates)[3 * len(self._rates) // 4], []
         for future, begun in self._begun.items():
             given = under_way.get(future)
-            if given is None or given.twin is not None:
+            if given is None or given.copies[-1] is not future or given.room() <= 0:
                 continue
             if not self._by.has_begun(future):
                 self._begun[future] = now
                 continue
             expected = usual * size_of(given.part)
-            if now - begun > max(_SLOW * expected, _LONG):
-                late.append((now - begun - expected, future))
+            if now - begun > max(factor * expected, _LONG):
+                late.append((now - begun - expected, given))
         late.sort(key=lambda one: one[0], reverse=True)
-        return [future for _, future in late[:most]]
+        parts = [given for _, given in late]
+        twice = [given for given in parts if are_few and given.room() > 1]
+        return [*parts, *twice][:most]
 
     def _begin(self) -> None:
         now = self._by.now()
@@ -110,8 +123,8 @@ class _Giving(Generic[_T]):
         # Parts that others have done, and that somebody still has.
         self._late: set[Future[Any]] = set()
         self._pace = Pace(by) if twice and mark is not None else None
-        # Losses of all workers since any part was done.
-        self._losses = 0
+        # Whether anybody has been called off, and whether any part is done.
+        self._has_mark = self._has_done = False
 
     def give(self) -> bool:
         """Gives out as much as there is room for. Whether anything is under way."""
@@ -120,7 +133,12 @@ class _Giving(Generic[_T]):
             if given is None:
                 self._give_twice()
                 break
-            self._note(self._submit(given[0]), _Given(*given))
+            try:
+                future = self._submit(given[0])
+            except Exception as error:
+                error.add_note(f"when {given[0]} of {self._what} was given out")
+                raise
+            self._note(future, _Given(*given))
         return bool(self._under_way)
 
     def take(self, future: Future[Any], answers: dict[_T, Any] | None) -> tuple[list[_T], bool]:
@@ -133,86 +151,105 @@ class _Giving(Generic[_T]):
         is_done = not isinstance(error, BaseException)
         if self._pace is not None:
             self._pace.ended(future, size_of(given.part) if is_done else None)
-        twin = given.twin
+        others = [other for other in given.copies if other is not future]
         if not isinstance(error, BaseException):
             if error is not None and answers is not None:
                 answers[given.part] = error.value
-            self._losses = 0
-            if twin is not None:
-                self._withdraw(twin)
+            self._has_done = True
+            for other in others:
+                self._withdraw(other)
             return [given.part], False
-        if isinstance(error, Error) or given.tries == _TRIES or not isinstance(error, Exception):
-            if not isinstance(error, Error) and given.tries == _TRIES:
-                error.add_note(f"in {given.part} of {self._what}, which was given out {_TRIES + 1} times")
+        if isinstance(error, Error) or not isinstance(error, Exception):
             raise error
-        if twin is not None:
-            # The other one goes on alone.
-            self._under_way[twin].twin = None
-            self._under_way[twin].tries = given.tries + 1
+        are_all_lost = isinstance(error, BrokenExecutor)
+        # Those that are lost with it are counted once.
+        given.tries += not (others and are_all_lost)
+        if others:
+            # They go on without it.
+            given.copies.remove(future)
         else:
-            self._again.appendleft((given.part, given.tries + 1))
-        return [], isinstance(error, BrokenExecutor)
+            self._give_again(given, error)
+        return [], are_all_lost
 
     def replace(self) -> None:
-        """Goes on with other workers: all that was under way is lost."""
-        lost = {id(given): given for given in self._under_way.values()}
-        seen: set[Future[Any]] = set()
-        for future, given in self._under_way.items():
-            seen.add(future)
-            if given.twin in seen:
-                del lost[id(given)]
-        self._again.extendleft((given.part, given.tries) for given in lost.values())
+        """Goes on with other workers: all that was under way is lost, and nobody knows by which part."""
+        lost = list({id(given): given for given in self._under_way.values()}.values())
         self._under_way.clear()
         self._late.clear()
         if self._pace is not None:
             self._pace = Pace(self._by)
-        self._losses += 1
-        if self._losses > _TRIES or not self._by.replace():
-            parts = ", ".join(f"{given.part}" for given in lost.values())
-            raise BrokenExecutor(f"the executor lost its workers at {self._what}, {parts}")
+        parts = ", ".join(f"{given.part}" for given in lost)
+        error = BrokenExecutor(f"the executor lost its workers at {self._what}, {parts}")
+        if not self._by.replace():
+            raise error
+        for given in lost:
+            given.tries += 1
+            self._give_again(given, error)
 
     def settle(self) -> None:
         """Waits for those that have been called off: they may be about to write."""
-        if self._late and self._mark is not None:
-            while any(not future.done() for future in self._late):
-                self._by.ended()
+        while any(not future.done() for future in self._late):
+            self._by.ended()
+        if self._has_mark and self._mark is not None:
             Path(self._mark).unlink(missing_ok=True)
 
-    def stop(self) -> None:
+    def stop(self, error: BaseException) -> None:
         """Has all workers stop, and waits for them: they write where the plan's folder is, which may be removed then."""
         left = [*self._under_way, *self._late]
         if self._mark is None:
             self._by.stop(left)
             return
-        Path(self._mark).write_text("")
+        try:
+            Path(self._mark).write_text("")
+        except OSError as refused:
+            error.add_note(f"workers cannot be told to stop: {refused}")
         # Who does not wait, by another Ctrl-C, leaves it for tasks that have not begun.
         self._by.stop(left)
         Path(self._mark).unlink(missing_ok=True)
 
     def _note(self, future: Future[Any], given: _Given[_T]) -> None:
+        given.copies.append(future)
         self._under_way[future] = given
         if self._pace is not None:
             self._pace.given(future)
+
+    def _give_again(self, given: _Given[_T], error: Exception) -> None:
+        """Has another worker do what nobody has any more, unless it was given out often enough."""
+        if given.tries > _TRIES:
+            error.add_note(f"in {given.part} of {self._what}, which was given out {given.tries} times")
+            if isinstance(error, BrokenExecutor) and not self._has_done and self._by.advice:
+                error.add_note(self._by.advice)
+            raise error
+        self._again.appendleft((given.part, given.tries))
 
     def _give_twice(self) -> None:
         """Gives parts that take long to idle workers as well."""
         if self._pace is None:
             return
-        for future in self._pace.slow(self._under_way, self._by.count - len(self._under_way)):
-            given = self._under_way[future]
-            given.twin = self._submit(given.part)
-            self._note(given.twin, _Given(given.part, given.tries, future))
+        for given in self._pace.slow(self._under_way, self._by.count - len(self._under_way)):
+            try:
+                twin = self._submit(given.part)
+            except Exception:
+                # Those that have all parts go on, and say what they meet.
+                self._pace = None
+                return
+            self._note(twin, given)
 
     def _withdraw(self, future: Future[Any]) -> None:
         """Has whoever has a part as well that is done leave it."""
+        # It is waited for whatever happens here.
+        self._late.add(future)
         given = self._under_way.pop(future)
-        self._by.called_off += size_of(given.part)
         if self._pace is not None:
             self._pace.ended(future, None)
-        if self._mark is not None and not (self._by.withdraws and future.cancel()):
+        if self._by.withdraw(future):
+            self._late.discard(future)
+            return
+        self._by.called_off += size_of(given.part)
+        if self._mark is not None:
+            self._has_mark = True
             with open(self._mark, "a") as file:
                 file.write(f"{given.part}\n")
-            self._late.add(future)
 
 
 def run_parts(
@@ -237,8 +274,8 @@ def run_parts(
         mark: A file that is made so that workers stop, if they look for one (`is_called_off`).
         what: What it is, in errors.
         answers: Where answers go, by parts.
-        twice: Whether two workers may do a part at the same time. Once all parts are given out, those that take long are given to idle
-            workers as well; who is first counts, and the other one is called off, and waited for in the end.
+        twice: Whether several workers may do a part at the same time. Once all parts are given out, those that take long are given to
+            idle workers as well; who is first counts, and the others are called off, and waited for in the end.
     """
     giving = _Giving(by, parts, lambda part: by.submit(work, *arguments, part), mark, what, twice)
     try:
@@ -251,8 +288,8 @@ def run_parts(
             if is_lost:
                 giving.replace()
         giving.settle()
-    except BaseException:
-        giving.stop()
+    except BaseException as error:
+        giving.stop(error)
         raise
 
 

@@ -412,7 +412,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
         *,
         memory: int | None = None,
         scratch: str | PathLike[str] | None = None,
-        format: str = "text",
+        show: str = "text",
         workers: int | None = None,
         bandwidth: float | None = None,
         latency: float | None = None,
@@ -428,19 +428,19 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
             url: Where the result would be saved: the plan is that of `save` then. Nothing is made there.
             memory: As `compute` has it.
             scratch: As `compute` has it; nothing is made there.
-            format: "text" for words, "dict" for a dictionary with the same, in bytes, and "svg" for a picture.
+            show: "text" for words, "dict" for a dictionary with the same, in bytes, and "svg" for a picture.
             workers: How many processors work at the same time, on whatever machines.
             bandwidth: Bytes a second that each of them gets from the stores and to them; no bound if None.
             latency: Seconds that a request waits for its answer; none if None.
             price: What a request costs, in whatever currency; or what one that reads costs, and one that writes.
-            options: As `save` has them, but for the format of the array, which the URL may name ("result|zarr3:").
+            options: As `save` has them.
 
         Example:
-            >>> plan = bigarrays.lazy([3, 9, 4]).sum().explain(format="dict")
+            >>> plan = bigarrays.lazy([3, 9, 4]).sum().explain(show="dict")
             >>> plan["passes"][0]["computes"]
             'sum(memory, axis=[0])'
             >>> a = bigarrays.create("memory://estimated", shape=(1000, 1000), chunk_shape=(100, 100), dtype="uint8", format="zarr3")
-            >>> plan = (a.lazy + 1).explain("memory://sum", like=a, workers=10, latency=0.02, price=4e-7, format="dict")
+            >>> plan = (a.lazy + 1).explain("memory://sum", like=a, workers=10, latency=0.02, price=4e-7, show="dict")
             >>> plan["estimate"]["reads"], plan["estimate"]["writes"], plan["passes"][0]["estimate"]["limited_by"]
             (100, 100, 'latency')
         """
@@ -450,7 +450,7 @@ class Lazy(Operators, Reductions, OrderStatistics, Windowed, Series, Filters, Ge
             self if url is None else {url: self},
             memory=memory,
             scratch=scratch,
-            format=format,
+            show=show,
             workers=workers,
             bandwidth=bandwidth,
             latency=latency,

@@ -495,7 +495,7 @@ impl PyLazy {
                 "dict" => Ok(plan.json()),
                 "svg" => Ok(plan.svg()),
                 other => {
-                    let reason = format!("unknown format={other:?}; known are text, dict and svg");
+                    let reason = format!("unknown show={other:?}; known are text, dict and svg");
                     Err(bigarrays::Error::invalid(reason))
                 }
             }

@@ -1,7 +1,7 @@
 //! Running boxes of a result: each reads its inputs once, and holds them while all passes go over them.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::array::Array;
 use crate::base::buffer::{Order, ViewMut, byte_len};
@@ -17,7 +17,7 @@ use crate::compute::noted::Made;
 use crate::compute::plan::HeldBoxes;
 use crate::compute::resume::is_as_noted;
 use crate::run::interrupt::check_interrupt;
-use crate::run::pool::threads;
+use crate::run::pool::{threads, whole_across_forks};
 use crate::run::runner::{FAR, Progress, Runner};
 use crate::store::{MemoryStore, NEAR, Store};
 
@@ -30,6 +30,8 @@ pub(super) struct Boxed<'a> {
     pub(super) compute: &'a (dyn Fn(&Lazy, &Array) -> Result<()> + Sync),
     /// What is noted of boxes that are done.
     pub(super) noting: Option<Noting<'a>>,
+    /// What earlier boxes have left.
+    pub(super) slots: &'a Slots,
 }
 
 impl Boxed<'_> {
@@ -46,13 +48,13 @@ impl Boxed<'_> {
         let bytes = |domain: &Domain| {
             domain.shape().iter().fold(self.root.dtype().size() as u64, |all, &one| all.saturating_mul(one))
         };
-        let (mut done, total, slots) = (0u64, bytes(self.root.domain()), Slots::default());
+        let (mut done, total) = (0u64, bytes(self.root.domain()));
         for number in numbers.start..numbers.end.min(self.len()) {
             // A box that is begun after a stop would be done in vain.
             check_interrupt()?;
             let part = &self.boxes.boxes[number as usize];
             if !self.is_done(number, part)? {
-                self.make(number, part, &slots)?;
+                self.make(number, part)?;
             }
             done = done.saturating_add(bytes(part));
             progress(Progress { done, total });
@@ -98,21 +100,21 @@ impl Boxed<'_> {
         Ok(is_so)
     }
 
-    fn make(&self, number: u64, part: &Domain, slots: &Slots) -> Result<()> {
+    fn make(&self, number: u64, part: &Domain) -> Result<()> {
         let own = cut(self.root, part)?;
         let inputs = inputs(&own);
         // Who notes nothing asks for no versions.
         let watched = self.noting.as_ref().map(|_| Watched::new(&inputs, Reads::over));
         let through = watched.as_ref().map_or(&inputs, |watched| &watched.inputs);
         let stores: Vec<MemoryStore> = through.iter().map(|_| MemoryStore::new()).collect();
-        let held = through.iter().zip(&stores).map(|(input, store)| slots.read(input, store));
+        let held = through.iter().zip(&stores).map(|(input, store)| self.slots.read(input, store));
         let held = held.collect::<Result<Vec<_>>>()?;
         let from = watched.as_ref().and_then(Watched::digest);
         let own = Replacing { inputs: &inputs, held: &held }.lazy(&own)?;
         drop(held);
         (self.compute)(&own, &self.target.cut(part)?)?;
         drop(own);
-        stores.iter().for_each(|store| slots.give(store.take_all()));
+        stores.iter().for_each(|store| self.slots.give(store.take_all()));
         match (&self.noting, from) {
             (Some(noting), Some(from)) => {
                 noting.note(number, Made { from, to: Digest::of_versions(self.target, part)? })
@@ -167,10 +169,28 @@ impl Watched {
 }
 
 /// Memory of chunks, which a box leaves for the next one: fresh pages cost as much as decoding to them.
-#[derive(Default)]
-struct Slots(Mutex<Vec<Arc<[u8]>>>);
+#[derive(Debug, Default)]
+pub(super) struct Slots(Mutex<Vec<Arc<[u8]>>>);
+
+/// What the plan in a file has left of which this process has run a part last.
+static LAST: Mutex<Weak<Slots>> = Mutex::new(Weak::new());
 
 impl Slots {
+    /// Begins a part of a plan in a file, which goes on with what earlier parts of it have left. What another plan has left goes: a
+    /// process that runs parts of many plans keeps as much as one of them.
+    pub(super) fn begin_part(self: &Arc<Self>) {
+        let before = whole_across_forks(|| std::mem::replace(&mut *LAST.locked(), Arc::downgrade(self)));
+        if let Some(before) = before.upgrade().filter(|before| !Arc::ptr_eq(before, self)) {
+            before.0.locked().clear();
+        }
+    }
+
+    /// How many bytes are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.0.locked().iter().map(|slot| slot.len()).sum()
+    }
+
     /// So many bytes, stale.
     fn take(&self, length: usize) -> Arc<[u8]> {
         let mut kept = self.0.locked();

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::array::{Array, OpenOptions};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::boxed::Boxed;
+use crate::compute::boxed::{Boxed, Slots};
 use crate::compute::chosen;
 use crate::compute::digest::Digest;
 use crate::compute::expr::Lazy;
@@ -72,6 +73,8 @@ pub struct PlanFile {
     recorded: Recorded,
     scratch: PathBuf,
     stages: Vec<PlannedStage>,
+    /// What parts that were run here leave for the next one.
+    slots: Arc<Slots>,
 }
 
 /// How the arrays and the functions that a plan is of are found.
@@ -163,7 +166,7 @@ impl PlanFile {
         write_whole(&path, pretty(&whole)?.as_bytes())
             .map_err(|error| Error::io(error, "writing a plan", path.display().to_string()))?;
         let (key, recorded) = (key_of(&whole), plan.recorded());
-        Ok(Self { path, key, roots, targets, made, recorded, scratch, stages: listed })
+        Ok(Self { path, key, roots, targets, made, recorded, scratch, stages: listed, slots: Arc::default() })
     }
 
     /// Opens a plan, and the arrays that it is of.
@@ -196,8 +199,9 @@ impl PlanFile {
         };
         let at = |error: Error| error.during("opening the plan").at(path.display().to_string());
         let (key, roots, targets, made, recorded, scratch) = read().map_err(at)?;
+        let (stages, slots) = (Vec::new(), Arc::default());
         let mut plan =
-            Self { path: path.clone(), key, roots, targets, made, recorded, scratch, stages: Vec::new() };
+            Self { path: path.clone(), key, roots, targets, made, recorded, scratch, stages, slots };
         let (stages, planned) =
             plan.planned(&ComputeOptions { memory: u64::MAX, ..Default::default() }).map_err(at)?;
         plan.stages = listed(&stages, &planned);
@@ -214,7 +218,9 @@ impl PlanFile {
         self.roots.iter().zip(&self.targets)
     }
 
-    /// Runs some tasks of a stage; numbers that there are not are left out. Tasks may be run again, at the same time too.
+    /// Runs some tasks of a stage; numbers that there are not are left out. Tasks may be run again, at the same time too. What boxes of
+    /// results have held, up to half of the memory of a task, stays for the next ones until this plan is dropped, or a task of another one
+    /// is run.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such stage, or tasks of an earlier one have not been run; as
@@ -354,7 +360,15 @@ impl PlanFile {
         let scratch = self.scratch_folder()?;
         let boxed = match (&plan.boxes, &compute, &self.roots[..], &self.targets[..]) {
             (Some(boxes), Some(compute), [root], [target]) => {
-                Some(Boxed { root, target, boxes, compute, noting: Some(resumed.boxes()) })
+                self.slots.begin_part();
+                Some(Boxed {
+                    root,
+                    target,
+                    boxes,
+                    compute,
+                    noting: Some(resumed.boxes()),
+                    slots: &self.slots,
+                })
             }
             _ => None,
         };
@@ -438,4 +452,46 @@ fn with_settings(whole: &Value, opening: &OpenOptions) -> Result<OpenOptions> {
     }
     opening.format_options().store.settings.iter().for_each(|(key, value)| settings.set(key, value));
     Ok(opening.clone().settings(settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::dtype::DataType;
+    use crate::format::CreateSpec;
+
+    #[test]
+    fn parts_go_on_with_the_memory_of_the_last_plan_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let create = |name: &str| {
+            let mut spec = CreateSpec::new(DataType::F32, "0:32,0:64,0:64".parse().unwrap());
+            spec.storage.chunk_shape = Some(vec![8, 16, 16]);
+            OpenOptions::new().format("zarr3").create(&url(name), &spec).unwrap()
+        };
+        let array = create("a");
+        array.write(&[0, 0, 0], ndarray::Array3::<f32>::ones((32, 64, 64)).view()).unwrap();
+        let x = Lazy::of(&array).unwrap();
+        let sum = x.sum(&[0]).unwrap();
+        let result = (&x - &sum).unwrap();
+        let options = ComputeOptions { workers: 4, threads: 1, memory: 1 << 20, ..Default::default() };
+        let plan = |name: &str| {
+            let target = create(name);
+            let path = format!("{}.json", url(name));
+            PlanFile::write(path, &[(&result, &target)], &options, &OpenOptions::new()).unwrap()
+        };
+        let (one, other) = (plan("b"), plan("c"));
+        assert!(one.stages().len() == 1 && one.stages()[0].tasks >= 4, "{:?}", one.stages());
+        let kept = || (one.slots.kept(), other.slots.kept());
+        one.run_tasks(0, 0..1, &options).unwrap();
+        let of_box = one.slots.kept();
+        assert!(of_box >= 32 * 16 * 16 * 4);
+        one.run_tasks(0, 1..3, &options).unwrap();
+        assert_eq!(kept(), (of_box, 0));
+        other.run_tasks(0, 0..1, &options).unwrap();
+        assert_eq!(kept(), (0, of_box));
+        assert_eq!((one.run(&options).unwrap(), other.run(&options).unwrap()), (0, 0));
+        let target = OpenOptions::new().open(&url("b")).unwrap();
+        assert_eq!(target.read::<f32>(target.domain()).unwrap().into_data()[[31, 63, 63]], -31.0);
+    }
 }

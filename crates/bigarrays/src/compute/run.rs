@@ -7,7 +7,7 @@ use crate::array::{Array, Cutout};
 use crate::base::buffer::{Order, SharedViewMut, ViewMut};
 use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::compute::boxed::Boxed;
+use crate::compute::boxed::{Boxed, Slots};
 use crate::compute::chosen;
 use crate::compute::expr::Lazy;
 use crate::compute::journal::Journal;
@@ -133,7 +133,8 @@ fn compute_and_end(
     if let (Some(boxes), [root], [Some(target)]) = (&plan.boxes, &roots[..], &targets[..]) {
         resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, None))?;
         let noting = resumed.as_ref().map(Resumed::boxes);
-        let boxed = Boxed { root, target, boxes, compute: &of_box(boxes, options), noting };
+        let (compute, slots) = (&of_box(boxes, options), &Slots::default());
+        let boxed = Boxed { root, target, boxes, compute, noting, slots };
         boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
         resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
         return end(target);
