@@ -87,6 +87,7 @@ mod parse;
 mod partials;
 mod parts;
 mod pass;
+mod pass_blocks;
 mod pass_planner;
 mod pencils;
 mod plan;
