@@ -75,6 +75,7 @@ mod lookup;
 mod mapping;
 mod masked;
 mod memory;
+mod merging;
 mod named;
 mod narrowed;
 mod needs;
