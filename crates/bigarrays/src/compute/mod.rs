@@ -37,6 +37,7 @@ mod cast;
 mod chosen;
 mod chunks;
 mod contraction;
+mod counted;
 mod counting;
 mod cuts;
 mod dense;

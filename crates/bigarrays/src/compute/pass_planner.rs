@@ -141,6 +141,7 @@ impl<'a> Planner<'a> {
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.terms.versions = Versions::bytes(planner.distinct_chunks());
         planner.terms.labels = planner.labels();
+        planner.terms.results = planner.terms.results.saturating_add(planner.waiting_bytes());
         planner.plan(given)
     }
 
@@ -254,6 +255,29 @@ impl<'a> Planner<'a> {
         elements.min(of_groups).saturating_add(1 << 20).min(self.limits.memory / 2)
     }
 
+    /// Of how many segments the cells wait for those of the others: of groups, and of places beside a long axis.
+    fn waiting(&self) -> u64 {
+        let is_alone = self.folding.as_ref().is_some_and(|folding| folding.axes.len() == 1);
+        let segments = self.folding.as_ref().map_or(1, Folding::count);
+        if self.stage.by.is_some() || is_alone { segments.saturating_sub(1) } else { 0 }
+    }
+
+    /// Whether all blocks are of the same box of results, so that no more cells wait however many are under way.
+    fn is_of_one_box(&self) -> bool {
+        let shape = self.domain().shape();
+        (0..shape.len()).all(|axis| shape[axis] == 1 || self.reduced(axis).is_some())
+    }
+
+    /// Bytes of cells that wait, where they are of one box of results.
+    fn waiting_bytes(&self) -> u64 {
+        if !self.is_of_one_box() || self.stage.is_sparse() {
+            return 0;
+        }
+        let words: u64 =
+            self.stage.outputs.iter().filter_map(Output::method).map(|method| method.fold.words()).sum();
+        self.waiting().saturating_mul(8 * words).saturating_mul(self.stage.cells())
+    }
+
     /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
     pub(super) fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
@@ -265,10 +289,7 @@ impl<'a> Planner<'a> {
             return self.compiled.held(lengths, self.is_dense, 0).saturating_add(elements);
         }
         let elements = places.saturating_mul(self.stage.cells());
-        let segments = self.folding.as_ref().map_or(1, Folding::count);
-        // The cells of all segments wait: of groups, and of places beside a long axis.
-        let is_alone = self.folding.as_ref().is_some_and(|folding| folding.axes.len() == 1);
-        let waiting = if self.stage.by.is_some() || is_alone { segments.saturating_sub(1) } else { 0 };
+        let waiting = if self.is_of_one_box() { 0 } else { self.waiting() };
         let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
             Some(method) => (16 + 8 * waiting) * method.fold.words() + 8,
@@ -276,7 +297,13 @@ impl<'a> Planner<'a> {
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();
         let results = elements.saturating_mul(size);
-        match self.folding {
+        match &self.folding {
+            Some(folding) if self.stage.is_counted() => {
+                let lengths = self.compiled.counted_lengths(lengths, &folding.axes);
+                let piece =
+                    lengths.map_or(u64::MAX, |lengths| self.compiled.held(&lengths, self.is_dense, 0));
+                piece.saturating_add(results)
+            }
             // Cells are there while all blocks are read.
             Some(_) => self.compiled.held(lengths, self.is_dense, 0).saturating_add(results),
             None if self.compiled.passes_all() => self.compiled.held(lengths, self.is_dense, 0),

@@ -41,6 +41,8 @@ pub(super) struct Reducing<'a> {
     pub(super) sparse: Option<Sparse>,
     pub(super) record: Option<&'a Record<'a>>,
     cells_of: CellsOf,
+    /// Whether elements are counted as they are made.
+    is_counted: bool,
 }
 
 impl<'a> Reducing<'a> {
@@ -55,6 +57,7 @@ impl<'a> Reducing<'a> {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
             lengths: folding.axes.iter().map(|&axis| stage.domain.shape()[axis]).collect(),
             boxes: Boxes::of(pass, folding),
+            is_counted: stage.is_counted(),
             compiled,
             stage,
             folding,
@@ -216,6 +219,13 @@ impl<'a> Reducing<'a> {
         })
     }
 
+    /// Of a box, what lies in a range along the first reduced axis.
+    fn along_first(&self, part: &Domain, range: Range<i64>) -> Result<Domain> {
+        let mut ranges: Dims<Range<i64>> = part.ranges().collect();
+        ranges[self.folding.axes[0]] = range;
+        Domain::from_ranges(&ranges)
+    }
+
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number. Tells of how many
     /// bytes of elements each block is, and returns those of the last.
     pub(super) fn fold(
@@ -234,7 +244,8 @@ impl<'a> Reducing<'a> {
             check_interrupt()?;
             let (part, has_any) = piece?;
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
-            let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
+            let is_read = has_any && !self.is_counted;
+            let block = is_read.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])
             };
@@ -245,7 +256,11 @@ impl<'a> Reducing<'a> {
                 let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
                 let folded = Folded { axes, along, lengths, begins: &begins, by };
-                if let Some(block) = &block {
+                if self.is_counted {
+                    let own = self.along_first(&part, at..end)?;
+                    let cells = current.held.first_mut().map(|held| &mut held.values[..]);
+                    compiled.count(&own, axes, cells.unwrap_or_default())?;
+                } else if let Some(block) = &block {
                     block.fold(&compiled.program, &self.methods, &folded, &mut current)?;
                 }
                 at = end;
