@@ -409,6 +409,36 @@ def test_what_is_reduced_and_taken_again_is_read_once(tmp_path: Path) -> None:
     assert "boxes of the result" not in ba.explain({f"{tmp_path}/map|zarr3:": lazies[0] + 1})
 
 
+def test_results_of_the_same_inputs_are_made_in_the_same_boxes(tmp_path: Path) -> None:
+    array = cube_in_boxes(tmp_path)
+    x = array.lazy
+    results = {
+        "anomaly": x - x.mean(axis=0, keepdims=True),
+        "share": (x / x.max(axis=0, keepdims=True)).astype("float64"),
+        "above": x > x.mean(axis=0, keepdims=True) + x.min(axis=0, keepdims=True),
+    }
+    expected = {name: lazy.compute() for name, lazy in results.items()}
+    places = {tmp_path / name: lazy for name, lazy in results.items()}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in places.items()}, chunk_shape=(10, 16, 18), memory=3 << 20)
+    assert "boxes of the results" in plan
+    journal = tmp_path / "journal"
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        ba.save(places, resume=journal, progress=stop_at(0.4), **IN_BOXES | {"memory": 3 << 20})
+    first = bytes_read() - before
+    ba.save(places, resume=journal, **IN_BOXES | {"memory": 3 << 20})
+    # What is read of versions and metadata beside the elements is little.
+    assert first < 0.9 * array.nbytes and bytes_read() - before < 1.4 * array.nbytes
+    for place in places:
+        same(ba.open(place)[...], expected[place.name])
+    # Of results over different domains there are no such boxes.
+    others = {tmp_path / "a": results["anomaly"], tmp_path / "b": results["above"][:, ::2]}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in others.items()}, chunk_shape=(10, 16, 18), memory=8 << 20)
+    assert "boxes of the results" not in plan
+    ba.save(others, **IN_BOXES | {"memory": 8 << 20})
+    same(ba.open(tmp_path / "b")[...], expected["above"][:, ::2])
+
+
 def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> None:
     array = ba.create(tmp_path / "x", shape=(40, 64, 64), dtype="float32", chunk_shape=(10, 16, 16), format="zarr3")
     array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
