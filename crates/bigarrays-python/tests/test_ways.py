@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,89 @@ def test_rounds_of_groups_keep_axes_and_know_groups_without_elements(dtype: str)
     same(last.compute(memory=memory), last.compute())
 
 
+def tight(asked: ba.Lazy) -> int:
+    """About the smallest budget that does."""
+    memory = 512 << 10
+    while True:
+        try:
+            asked.explain(memory=memory)
+        except ba.MemoryBudgetError:
+            memory *= 2
+        else:
+            return memory
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float32", "int16"])
+def test_quantiles_of_groups_by_several_keys_are_those_of_numpy(dtype: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    shape = (48, 30, 42)
+    values = rng.random(shape) < 0.4 if dtype == "bool" else of_many_values(dtype, shape)
+    x = stored(values, [8, 10, 21], [-3, 5, 0]).lazy
+    season, zones = np.arange(48) // 3 % 4, rng.integers(0, 3, (30, 42))
+    zones[:, :7] = 5
+    keys = [(season, 0, 4), (zones, (1, 2), 7)]
+    by = x.groupby(tuple(key[0] for key in keys), axis=tuple(key[1] for key in keys), expected=tuple(key[2] for key in keys), fill=1)
+    large = 64 << 20
+    for method, q in (("linear", [0.0, 0.3, 1.0]), ("inverted_cdf", [0.5, 0.9])):
+        asked = by.quantile(q, method=method)
+        assert asked.shape == (len(q), 4, 7)
+        found = asked.compute(memory=large)
+        small = tight(asked)
+        said = notes(asked, memory=small)
+        assert notes(asked, memory=large) == "" and ("each group has each value" in said or "passes read the input" in said)
+        same(asked.compute(memory=small), found)
+        for group in [(0, 0), (1, 5), (2, 2), (3, 1), (3, 6)]:
+            own = values[season == group[0]][:, zones == group[1]]
+            if dtype == "bool":
+                own = own.astype("uint8")
+            due = np.quantile(own.astype("float64") if method == "linear" else own, q, method=method) if own.size else np.ones(len(q))
+            np.testing.assert_allclose(found[:, group[0], group[1]].astype("float64"), np.asarray(due, "float64"), rtol=1e-6)
+    part = by.median()[2, 1:4]
+    same(part.compute(memory=tight(part)), by.median().compute(memory=large)[2, 1:4])
+    # Keys beside an axis that is kept, and the same of a plan in a file.
+    kept = x.groupby((season, np.arange(30) % 2), axis=(0, 1), expected=(4, 2)).quantile([0.25, 0.75])
+    assert kept.shape == (2, 4, 2, 42)
+    due = np.stack([[np.quantile(values[season == i][:, j::2].astype("float64"), [0.25, 0.75], axis=(0, 1)) for j in range(2)] for i in range(4)])
+    np.testing.assert_allclose(kept.compute(memory=large), np.moveaxis(due, 2, 0), rtol=1e-6)
+    same(kept.compute(memory=tight(kept)), kept.compute(memory=large))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rounds_are_right_at_their_borders(seed: int) -> None:
+    """Groups without elements, of one, of NaN alone; axes that are kept, in whatever chunks, from whatever coordinates on."""
+    rng = np.random.default_rng(100 + seed)
+    dtype = ["float32", "float64", "float16", "int32", "uint64"][seed % 5]
+    shape = [(40, 21, 33), (10_001, 4), (50_000,), (3, 71, 130)][seed % 4]
+    values = of_many_values(dtype, shape)
+    reduced = tuple(sorted(rng.choice(len(shape), rng.integers(1, len(shape) + 1), replace=False)))
+    chunk = [int(rng.integers(1, max(length // 3, 2))) if length < 1000 else length // 16 for length in shape]
+    x = stored(values, chunk, [int(one) for one in rng.integers(-500, 500, len(shape))]).lazy
+    kept = tuple(axis for axis in range(len(shape)) if axis not in reduced)
+    labels = rng.integers(-1, 4, [shape[axis] for axis in reduced]) * 2
+    labels.flat[labels.size // 2] = 3
+    if values.dtype.kind == "f":
+        lines = np.moveaxis(values, reduced, range(-len(reduced), 0))
+        lines[..., labels == 4] = np.nan
+        values[...] = np.moveaxis(lines, range(-len(reduced), 0), reduced)
+        x = stored(values, chunk, x.domain.origin).lazy
+    by = x.groupby(labels, axis=reduced, expected=8, fill=0)
+    lines = np.moveaxis(values, (*kept, *reduced), range(len(shape))).reshape([*(shape[axis] for axis in kept), -1])
+    for of, skips in ((by.quantile, False), (by.nanquantile, True)):
+        asked = of([0.0, 0.4, 1.0], method="lower")
+        direct = asked.compute(memory=1 << 30)
+        same(asked.compute(memory=tight(asked)), direct)
+        at = 1 + sum(axis < reduced[0] for axis in kept)
+        for group in range(8):
+            own = lines[..., labels.ravel() == group]
+            if own.shape[-1] == 0:
+                due = np.zeros((3, *own.shape[:-1]), dtype)
+            else:
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    due = (np.nanquantile if skips else np.quantile)(own, [0.0, 0.4, 1.0], axis=-1, method="lower")
+            np.testing.assert_array_equal(np.take(direct, group, axis=at), due)
+
+
 def test_rounds_say_how_often_they_read_and_are_the_same_for_all_threads(tmp_path: Path) -> None:
     values = of_many_values("float32", (200, 40, 130))
     array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(10, 20, 65), format="zarr3")
@@ -202,7 +286,10 @@ def test_quantiles_of_very_many_elements_are_planned(tmp_path: Path) -> None:
     plan = of_groups.explain(show="dict", memory=1 << 30)
     assert sum(one["bytes_read"] for one in plan["passes"]) == 4 * np.prod(shape) * 8
     with pytest.raises(ba.UnsupportedError, match="so many groups of more than"):
-        array.lazy.groupby(np.arange(1 << 17), axis=0).quantile([0.5, 0.6, 0.7], axis=1)
+        array.lazy.groupby(np.arange(1 << 17), axis=0).quantile(np.linspace(0, 1, 30), axis=1)
+    # Few bits at once, of as many groups.
+    of_many = array.lazy[:, :1024].groupby(np.arange(1 << 17), axis=0).quantile([0.5, 0.6, 0.7], axis=1)
+    assert of_many.shape == (3, 1 << 17)
 
 
 def test_what_no_way_can_do_is_refused_with_what_would_do() -> None:
@@ -320,6 +407,36 @@ def test_what_is_reduced_and_taken_again_is_read_once(tmp_path: Path) -> None:
     anomaly = standardised(*lazies)["anomaly"]
     assert "boxes of the result" not in anomaly.explain(memory=2 << 20)
     assert "boxes of the result" not in ba.explain({f"{tmp_path}/map|zarr3:": lazies[0] + 1})
+
+
+def test_results_of_the_same_inputs_are_made_in_the_same_boxes(tmp_path: Path) -> None:
+    array = cube_in_boxes(tmp_path)
+    x = array.lazy
+    results = {
+        "anomaly": x - x.mean(axis=0, keepdims=True),
+        "share": (x / x.max(axis=0, keepdims=True)).astype("float64"),
+        "above": x > x.mean(axis=0, keepdims=True) + x.min(axis=0, keepdims=True),
+    }
+    expected = {name: lazy.compute() for name, lazy in results.items()}
+    places = {tmp_path / name: lazy for name, lazy in results.items()}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in places.items()}, chunk_shape=(10, 16, 18), memory=3 << 20)
+    assert "boxes of the results" in plan
+    journal = tmp_path / "journal"
+    before = bytes_read()
+    with pytest.raises(KeyboardInterrupt):
+        ba.save(places, resume=journal, progress=stop_at(0.4), **IN_BOXES | {"memory": 3 << 20})
+    first = bytes_read() - before
+    ba.save(places, resume=journal, **IN_BOXES | {"memory": 3 << 20})
+    # What is read of versions and metadata beside the elements is little.
+    assert first < 0.9 * array.nbytes and bytes_read() - before < 1.4 * array.nbytes
+    for place in places:
+        same(ba.open(place)[...], expected[place.name])
+    # Of results over different domains there are no such boxes.
+    others = {tmp_path / "a": results["anomaly"], tmp_path / "b": results["above"][:, ::2]}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in others.items()}, chunk_shape=(10, 16, 18), memory=8 << 20)
+    assert "boxes of the results" not in plan
+    ba.save(others, **IN_BOXES | {"memory": 8 << 20})
+    same(ba.open(tmp_path / "b")[...], expected["above"][:, ::2])
 
 
 def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> None:

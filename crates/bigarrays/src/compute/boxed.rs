@@ -10,7 +10,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held_boxes::{Replacing, array_of, cut, empty_in, inputs, named};
+use crate::compute::held_boxes::{Replacing, array_of, cut_all, empty_in, inputs, named};
 use crate::compute::ledger::Noting;
 use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
@@ -21,13 +21,16 @@ use crate::run::pool::{threads, whole_across_forks};
 use crate::run::runner::{FAR, Progress, Runner};
 use crate::store::{MemoryStore, NEAR, Store};
 
-/// A result that is made in boxes.
+/// Computes expressions, each into an array.
+pub(super) type ComputeFn<'a> = dyn Fn(&[Lazy], &[Array]) -> Result<()> + Sync + 'a;
+
+/// Results over one domain that are made in boxes.
 pub(super) struct Boxed<'a> {
-    pub(super) root: &'a Lazy,
-    pub(super) target: &'a Array,
+    pub(super) roots: &'a [Lazy],
+    pub(super) targets: &'a [&'a Array],
     pub(super) boxes: &'a HeldBoxes,
-    /// Computes an expression of what is held into a part of the target.
-    pub(super) compute: &'a (dyn Fn(&Lazy, &Array) -> Result<()> + Sync),
+    /// Computes expressions of what is held, each into a part of its target.
+    pub(super) compute: &'a ComputeFn<'a>,
     /// What is noted of boxes that are done.
     pub(super) noting: Option<Noting<'a>>,
     /// What earlier boxes have left.
@@ -45,10 +48,9 @@ impl Boxed<'_> {
     /// # Errors
     /// Those of reading, computing and noting; `Storage` if an input was removed or replaced meanwhile.
     pub(super) fn run(&self, numbers: Range<u64>, progress: &dyn Fn(Progress)) -> Result<()> {
-        let bytes = |domain: &Domain| {
-            domain.shape().iter().fold(self.root.dtype().size() as u64, |all, &one| all.saturating_mul(one))
-        };
-        let (mut done, total) = (0u64, bytes(self.root.domain()));
+        let item: u64 = self.roots.iter().map(|root| root.dtype().size() as u64).sum();
+        let bytes = |domain: &Domain| domain.shape().iter().fold(item, |all, &one| all.saturating_mul(one));
+        let (mut done, total) = (0u64, self.roots.first().map_or(0, |root| bytes(root.domain())));
         for number in numbers.start..numbers.end.min(self.len()) {
             // A box that is begun after a stop would be done in vain.
             check_interrupt()?;
@@ -77,7 +79,7 @@ impl Boxed<'_> {
     /// An error if an input was removed or replaced.
     fn expect_as_opened(&self) -> Result<()> {
         let mut seen: Vec<&Array> = Vec::new();
-        for array in self.root.nodes().into_iter().filter_map(array_of) {
+        for array in self.roots.iter().flat_map(Lazy::nodes).filter_map(array_of) {
             if !seen.iter().any(|known| std::ptr::eq(known.layout(), array.layout())) {
                 array.expect_as_opened()?;
                 seen.push(array);
@@ -92,7 +94,7 @@ impl Boxed<'_> {
         if made.is_empty() {
             return Ok(false);
         }
-        let to = || Digest::of_versions(self.target, part);
+        let to = || self.written(part);
         let is_so = is_as_noted(&made, to, || self.versions(part))?.is_some();
         if !is_so {
             noting.redo();
@@ -100,8 +102,20 @@ impl Boxed<'_> {
         Ok(is_so)
     }
 
+    /// The digest of the versions of what a box has been written to.
+    fn written(&self, part: &Domain) -> Result<Digest> {
+        if let [target] = self.targets {
+            return Digest::of_versions(target, part);
+        }
+        let mut sum = Digest::default();
+        for (number, target) in self.targets.iter().enumerate() {
+            sum.add(&number.to_string(), Some(Digest::of_versions(target, part)?.0));
+        }
+        Ok(sum)
+    }
+
     fn make(&self, number: u64, part: &Domain) -> Result<()> {
-        let own = cut(self.root, part)?;
+        let own = cut_all(self.roots, part)?;
         let inputs = inputs(&own);
         // Who notes nothing asks for no versions.
         let watched = self.noting.as_ref().map(|_| Watched::new(&inputs, Reads::over));
@@ -110,22 +124,22 @@ impl Boxed<'_> {
         let held = through.iter().zip(&stores).map(|(input, store)| self.slots.read(input, store));
         let held = held.collect::<Result<Vec<_>>>()?;
         let from = watched.as_ref().and_then(Watched::digest);
-        let own = Replacing { inputs: &inputs, held: &held }.lazy(&own)?;
+        let replacing = Replacing { inputs: &inputs, held: &held };
+        let own = own.iter().map(|own| replacing.lazy(own)).collect::<Result<Vec<_>>>()?;
         drop(held);
-        (self.compute)(&own, &self.target.cut(part)?)?;
+        let targets = self.targets.iter().map(|target| target.cut(part)).collect::<Result<Vec<_>>>()?;
+        (self.compute)(&own, &targets)?;
         drop(own);
         stores.iter().for_each(|store| self.slots.give(store.take_all()));
         match (&self.noting, from) {
-            (Some(noting), Some(from)) => {
-                noting.note(number, Made { from, to: Digest::of_versions(self.target, part)? })
-            }
+            (Some(noting), Some(from)) => noting.note(number, Made { from, to: self.written(part)? }),
             _ => Ok(()),
         }
     }
 
     /// The digest of the versions of what a box is of, as they are now; `None` if something is gone.
     fn versions(&self, part: &Domain) -> Result<Option<Digest>> {
-        let watched = Watched::new(&inputs(&cut(self.root, part)?), Reads::instead_of);
+        let watched = Watched::new(&inputs(&cut_all(self.roots, part)?), Reads::instead_of);
         let looked_up = watched.inputs.iter().filter_map(array_of).try_for_each(look_up);
         match looked_up {
             // Computing says so, if it is still so then.

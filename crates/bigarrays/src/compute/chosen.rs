@@ -25,7 +25,7 @@ pub(super) fn plan(
     }
     let passes = stages(roots)?;
     let chosen = ways::cheapest(roots, passes, targets, limits);
-    let ([root], [Some(target)]) = (roots, targets) else { return chosen };
+    let Some(arrays) = targets.iter().copied().collect::<Option<Vec<&Array>>>() else { return chosen };
     let alone = match &chosen {
         Ok((_, plan)) => Some(plan.clone()),
         // Without a folder for what passes leave for each other, boxes may still be taken up.
@@ -35,7 +35,7 @@ pub(super) fn plan(
         }
         Err(_) => None,
     };
-    let held = alone.map(|alone| held_boxes::plan(root, target, &alone, limits)).transpose()?.flatten();
+    let held = alone.map(|alone| held_boxes::plan(roots, &arrays, &alone, limits)).transpose()?.flatten();
     held.map_or(chosen, |held| Ok((Vec::new(), held)))
 }
 
@@ -45,9 +45,9 @@ fn again(
     limits: Limits,
     recorded: &Recorded,
 ) -> Result<(Vec<Stage>, Plan)> {
-    match (&recorded.boxes, roots, targets) {
-        (Some(lengths), [root], [Some(target)]) => {
-            Ok((Vec::new(), held_boxes::again(root, target, lengths, limits)?))
+    match (&recorded.boxes, targets.iter().copied().collect::<Option<Vec<&Array>>>()) {
+        (Some(lengths), Some(targets)) => {
+            Ok((Vec::new(), held_boxes::again(roots, &targets, lengths, limits)?))
         }
         _ => planner::again(&ways::again(roots, targets, recorded.way)?, targets, limits, recorded),
     }

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::chunk::config::Config;
 
 /// The elements of an input that a block needs, dense in C order.
@@ -49,6 +49,20 @@ pub(crate) trait Kernel: Send + Sync {
     /// The kernel itself, if there are other ways to do what it does.
     fn as_any(&self) -> Option<&dyn Any> {
         None
+    }
+
+    /// Whether its elements are numbers of cells, or negative, and it can count them as it makes them.
+    fn counts(&self) -> bool {
+        false
+    }
+
+    /// Adds one to the cell of each element's number. Cells are dense: those of all numbers of each place along the axes that are not
+    /// reduced, where the first of the others was.
+    ///
+    /// # Errors
+    /// `Unsupported` if it does not count.
+    fn count(&self, _steps: &Domain, _inputs: &[Given<'_>], _cells: &mut [u64]) -> Result<()> {
+        Err(Error::unsupported("a kernel that does not count"))
     }
 
     /// Writes the elements of a box of the loop to `out`, dense in C order.

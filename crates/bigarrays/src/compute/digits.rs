@@ -53,10 +53,13 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
         (None, 0) => {}
         (Some(1), 1..) => {
             let known = &site.inputs[1];
-            site.expect(1, &beside(&axes, of.ndim(), by.is_some()))?;
+            let keys = known.ndim().saturating_sub(1 + of.ndim() - axes.len());
+            site.expect(1, &beside(&axes, of.ndim(), keys))?;
             expect_known(known, ranks)?;
-            let groups = by.map(|by| (known.domain().shape()[1 + axes[0]], by.count));
-            expect(groups.is_none_or(|(own, count)| own == count))?;
+            let at = 1 + axes.first().copied().unwrap_or(0);
+            let groups =
+                known.domain().shape()[at..at + keys].iter().fold(1u64, |all, &one| all.saturating_mul(one));
+            expect(by.map_or(keys == 0, |by| keys > 0 && by.count == groups))?;
         }
         _ => return Err(damaged()),
     }
@@ -79,113 +82,184 @@ impl Kernel for Digits {
 
     fn run(&self, _steps: &Domain, inputs: &[Given<'_>], out: &mut [u8]) -> Result<()> {
         let out: &mut [i32] = bytemuck::cast_slice_mut(out);
-        let given = &inputs[0];
-        of_ranked!(self.round.dtype, T => match (self.by, &inputs[1..]) {
-            (None, []) => self.first::<T>(given.elements(), out),
-            (None, [known, ..]) => self.later::<T>(given, known, out),
-            (Some(by), [numbers]) => self.of_groups::<T>(given, None, (numbers, by), out)?,
-            (Some(by), [known, numbers, ..]) => self.of_groups::<T>(given, Some(known), (numbers, by), out)?,
-            (Some(_), []) => return Err(damaged()),
-        }, other => return Err(Error::unsupported(format!("quantiles of {other}"))));
-        Ok(())
+        out.fill(-1);
+        let length = inputs.first().and_then(|given| given.domain.shape().last()).copied().unwrap_or(1);
+        self.numbered(inputs, &mut Written { out, first: 0, length: length as usize })
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn count(&self, _steps: &Domain, inputs: &[Given<'_>], cells: &mut [u64]) -> Result<()> {
+        let shape = inputs.first().map(|given| given.domain.shape()).ok_or_else(damaged)?;
+        let numbers = self.by.map_or(1, |by| by.count).saturating_mul(self.round.groups(self.ranks)) as usize;
+        let mut cells = Counted::new(cells, shape, &self.axes, numbers);
+        self.numbered(inputs, &mut cells)
+    }
+}
+
+/// Where numbers of elements go, line by line along the last axis.
+trait Goes {
+    fn begin(&mut self, line: usize);
+    /// The element at `k` of the line has this number.
+    fn put(&mut self, k: usize, number: usize);
+}
+
+/// Numbers that are written, each to the place of its element.
+struct Written<'a> {
+    out: &'a mut [i32],
+    first: usize,
+    length: usize,
+}
+
+impl Goes for Written<'_> {
+    fn begin(&mut self, line: usize) {
+        self.first = line * self.length;
+    }
+
+    #[inline]
+    fn put(&mut self, k: usize, number: usize) {
+        self.out[self.first + k] = number as i32;
+    }
+}
+
+/// Cells in which elements of each number are counted, for each place along the axes that are not reduced. Numbers are where the first of the
+/// others was.
+struct Counted<'a> {
+    cells: &'a mut [u64],
+    lines: Lines,
+    first: usize,
+    /// How far the cells of numbers are apart.
+    number: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn new(cells: &'a mut [u64], shape: &[u64], axes: &[usize], numbers: usize) -> Self {
+        let (mut apart, mut number, mut steps) = (1, 1, vec![0; shape.len()]);
+        for axis in (0..shape.len()).rev() {
+            if axes.first() == Some(&axis) {
+                number = apart;
+                apart *= numbers;
+            }
+            if !axes.contains(&axis) {
+                steps[axis] = apart;
+                apart *= shape[axis] as usize;
+            }
+        }
+        Self { cells, lines: Lines::new(shape, &steps), first: 0, number }
+    }
+}
+
+impl Goes for Counted<'_> {
+    fn begin(&mut self, line: usize) {
+        self.first = offset(&self.lines.outer, line);
+    }
+
+    #[inline]
+    fn put(&mut self, k: usize, number: usize) {
+        self.cells[self.first + k * self.lines.step + number * self.number] += 1;
     }
 }
 
 impl Digits {
-    /// Of the upper bits, and of NaN behind them.
-    fn first<T: Ranked>(&self, elements: &[T], out: &mut [i32]) {
-        out.iter_mut().zip(elements).for_each(|(found, one)| *found = self.upper(*one));
+    /// The number of each element that has one.
+    fn numbered(&self, inputs: &[Given<'_>], out: &mut impl Goes) -> Result<()> {
+        let (known, numbers) = match (self.by, self.round.above, inputs) {
+            (None, 0, [_]) => (None, None),
+            (None, _, [_, known]) => (Some(known), None),
+            (Some(by), 0, [_, numbers]) => (None, Some((numbers, by))),
+            (Some(by), _, [_, known, numbers]) => (Some(known), Some((numbers, by))),
+            _ => return Err(damaged()),
+        };
+        of_ranked!(self.round.dtype, T => self.lines::<T>(&inputs[0], known, numbers, out),
+            other => Err(Error::unsupported(format!("quantiles of {other}"))))
     }
 
-    #[inline]
-    fn upper<T: Ranked>(&self, one: T) -> i32 {
-        let key = one.key();
-        if T::MISSING == Some(key) {
-            self.round.bins() as i32
-        } else {
-            (key.bits() >> self.round.shift()) as i32
-        }
-    }
-
-    /// Those of the groups of elements, behind those of all groups before.
-    fn of_groups<T: Ranked>(
+    /// The numbers of a group are behind those of all groups before.
+    fn lines<T: Ranked>(
         &self,
         given: &Given<'_>,
         known: Option<&Given<'_>>,
-        (numbers, by): (&Given<'_>, ByGroup),
-        out: &mut [i32],
+        numbers: Option<(&Given<'_>, ByGroup)>,
+        out: &mut impl Goes,
     ) -> Result<()> {
-        let shape = given.domain.shape();
-        let mut places = known.map(|known| OfGroups::new(shape, known, &self.axes, self.ranks));
-        let (groups, elements): (&[i64], &[T]) = (numbers.elements(), given.elements());
-        let of_numbers = Lines::new(shape, &dense(numbers.domain.shape()));
-        let (length, all) = (of_numbers.length, self.round.groups(self.ranks) as i32);
-        let lines = out.chunks_mut(length.max(1)).zip(elements.chunks(length.max(1)));
-        for (line, (out, elements)) in lines.enumerate() {
-            let first = offset(&of_numbers.outer, line);
+        let (shape, elements): (&[u64], &[T]) = (given.domain.shape(), given.elements());
+        let mut places = known.map(|known| Places::new(shape, known, &self.axes, self.ranks));
+        let mut labels = numbers.map(|(numbers, by)| Labels::new(shape, numbers, by));
+        let (length, all) =
+            (shape.last().map_or(1, |&length| length as usize), self.round.groups(self.ranks) as usize);
+        let mut table = Table::default();
+        for (line, elements) in elements.chunks(length.max(1)).enumerate() {
+            out.begin(line);
             places.iter_mut().for_each(|places| places.begin(line));
-            for (k, (found, one)) in out.iter_mut().zip(elements).enumerate() {
-                *found = match (by.group(groups[first + k * of_numbers.step])?, &places) {
-                    (None, _) => -1,
-                    (Some(group), None) => group as i32 * all + self.upper(*one),
-                    (Some(group), Some(places)) => {
-                        match self.next(*one, |upper| places.slot(upper, group, k)) {
-                            -1 => -1,
-                            own => group as i32 * all + own,
-                        }
-                    }
-                };
+            labels.iter_mut().for_each(|labels| labels.begin(line));
+            if labels.as_ref().is_some_and(Labels::differ) {
+                for (k, one) in elements.iter().enumerate() {
+                    let Some(group) = labels.as_ref().map_or(Ok(None), |labels| labels.group(k))? else {
+                        continue;
+                    };
+                    let own = match &places {
+                        None => Some(self.upper(*one)),
+                        Some(places) => self.next(*one, |upper| places.slot(upper, group, k)),
+                    };
+                    own.into_iter().for_each(|own| out.put(k, group * all + own));
+                }
+                continue;
             }
+            let Some(group) = labels.as_ref().map_or(Ok(Some(0)), |labels| labels.group(0))? else {
+                continue;
+            };
+            self.line(elements, places.as_ref(), (group, group * all), &mut table, out);
         }
         Ok(())
     }
 
-    /// Of the bits below those that are known of the ranks of an element's place.
-    fn later<T: Ranked>(&self, given: &Given<'_>, known: &Given<'_>, out: &mut [i32]) {
-        let (shape, known_shape) = (given.domain.shape(), known.domain.shape());
-        let rows: &[i64] = known.elements();
-        let places: usize = known_shape[1..].iter().map(|&length| length as usize).product();
-        // Where the place of neighbours is, along each axis.
-        let (mut step, mut axes) = (1, vec![(0, 0); shape.len()]);
-        for (axis, &length) in shape.iter().enumerate().rev() {
-            let is_kept = !self.axes.contains(&axis);
-            axes[axis] = (length as usize, if is_kept { step } else { 0 });
-            step *= if is_kept { length as usize } else { 1 };
-        }
-        let (length, step) = axes.pop().unwrap_or((1, 0));
-        let elements: &[T] = given.elements();
-        let lines = out.chunks_mut(length.max(1)).zip(elements.chunks(length.max(1)));
-        let mut table = Table::default();
-        for (line, (out, elements)) in lines.enumerate() {
-            let first = offset(&axes, line);
-            if step == 0 {
-                table.fill(rows, self.ranks, places, first);
-                out.iter_mut().zip(elements).for_each(|(found, one)| *found = self.number(*one, &table));
-            } else {
-                for (k, (found, one)) in out.iter_mut().zip(elements).enumerate() {
-                    table.fill(rows, self.ranks, places, first + k * step);
-                    *found = self.number(*one, &table);
-                }
+    /// The numbers of elements of one group, which begin with this.
+    fn line<T: Ranked>(
+        &self,
+        elements: &[T],
+        places: Option<&Places<'_>>,
+        (group, first): (usize, usize),
+        table: &mut Table,
+        out: &mut impl Goes,
+    ) {
+        let Some(places) = places else {
+            return elements.iter().enumerate().for_each(|(k, one)| out.put(k, first + self.upper(*one)));
+        };
+        let is_one = places.lines.step == 0;
+        table.fill(places, places.place(group, 0));
+        if let ([(upper, slot)], true) = (&table.slots[..], is_one) {
+            let slot_of = |found: u64| (found == *upper).then_some(*slot);
+            for (k, one) in elements.iter().enumerate() {
+                self.next(*one, slot_of).into_iter().for_each(|own| out.put(k, first + own));
             }
+            return;
+        }
+        for (k, one) in elements.iter().enumerate() {
+            if !is_one {
+                table.fill(places, places.place(group, k));
+            }
+            self.next(*one, |upper| table.slot(upper)).into_iter().for_each(|own| out.put(k, first + own));
         }
     }
 
-    fn number<T: Ranked>(&self, one: T, table: &Table) -> i32 {
-        self.next(one, |upper| table.slot(upper))
+    /// The upper bits of an element; NaN is behind all of them.
+    #[inline]
+    fn upper<T: Ranked>(&self, one: T) -> usize {
+        let key = one.key();
+        if T::MISSING == Some(key) { self.round.bins() } else { (key.bits() >> self.round.shift()) as usize }
     }
 
     /// The number of the next bits, where the slot of upper ones is known.
     #[inline]
-    fn next<T: Ranked>(&self, one: T, slot: impl Fn(u64) -> Option<usize>) -> i32 {
+    fn next<T: Ranked>(&self, one: T, slot: impl Fn(u64) -> Option<usize>) -> Option<usize> {
         let (key, Round { bits, .. }, shift) = (one.key(), self.round, self.round.shift());
         if T::MISSING == Some(key) {
-            return -1;
+            return None;
         }
         let upper = key.bits() >> shift;
-        match slot(upper >> bits) {
-            Some(slot) => (slot << bits | (upper & ((1 << bits) - 1)) as usize) as i32,
-            None => -1,
-        }
+        slot(upper >> bits).map(|slot| slot << bits | (upper & ((1 << bits) - 1)) as usize)
     }
 }
 
@@ -198,13 +272,12 @@ struct Table {
 }
 
 impl Table {
-    fn fill(&mut self, rows: &[i64], ranks: usize, places: usize, place: usize) {
+    fn fill(&mut self, places: &Places<'_>, place: usize) {
         if self.place.replace(place) == Some(place) {
             return;
         }
         self.slots.clear();
-        let upper = |rank: usize| rows[(1 + rank) * places + place].cast_unsigned();
-        self.slots.extend((0..ranks).map(|rank| (upper(rank), rank)));
+        self.slots.extend((0..places.ranks).map(|rank| (places.upper(rank, place), rank)));
         self.slots.sort_unstable();
         // The first rank of those that have the same bits has the slot.
         self.slots.dedup_by_key(|slot| slot.0);
@@ -223,7 +296,6 @@ impl Table {
 struct Lines {
     /// The lengths of the axes before, and how far neighbours along each are apart.
     outer: Vec<(usize, usize)>,
-    length: usize,
     step: usize,
 }
 
@@ -231,8 +303,8 @@ impl Lines {
     fn new(shape: &[u64], steps: &[usize]) -> Self {
         let mut outer: Vec<(usize, usize)> =
             shape.iter().zip(steps).map(|(&length, &step)| (length as usize, step)).collect();
-        let (length, step) = outer.pop().unwrap_or((1, 0));
-        Self { outer, length, step }
+        let (_, step) = outer.pop().unwrap_or((1, 0));
+        Self { outer, step }
     }
 }
 
@@ -247,8 +319,37 @@ fn dense(shape: &[u64]) -> Vec<usize> {
     steps
 }
 
-/// What is known of the ranks of each group of the places of elements.
-struct OfGroups<'a> {
+/// The numbers of the groups of elements.
+struct Labels<'a> {
+    numbers: &'a [i64],
+    by: ByGroup,
+    lines: Lines,
+    first: usize,
+}
+
+impl<'a> Labels<'a> {
+    fn new(shape: &[u64], numbers: &Given<'a>, by: ByGroup) -> Self {
+        let lines = Lines::new(shape, &dense(numbers.domain.shape()));
+        Self { numbers: numbers.elements(), by, lines, first: 0 }
+    }
+
+    fn begin(&mut self, line: usize) {
+        self.first = offset(&self.lines.outer, line);
+    }
+
+    /// Whether elements of a line are of different groups.
+    fn differ(&self) -> bool {
+        self.lines.step != 0
+    }
+
+    #[inline]
+    fn group(&self, k: usize) -> Result<Option<usize>> {
+        self.by.group(self.numbers[self.first + k * self.lines.step])
+    }
+}
+
+/// What is known of the ranks of each place of elements, of each group if there are any.
+struct Places<'a> {
     rows: &'a [i64],
     ranks: usize,
     /// How far rows, and groups, are apart.
@@ -259,27 +360,46 @@ struct OfGroups<'a> {
     first: usize,
 }
 
-impl<'a> OfGroups<'a> {
+impl<'a> Places<'a> {
     fn new(shape: &[u64], known: &Given<'a>, axes: &[usize], ranks: usize) -> Self {
         let own = known.domain.shape();
         let behind = |axis: usize| own[axis + 1..].iter().map(|&length| length as usize).product::<usize>();
-        // Rows, the axes that are kept, and groups where the first of the others was.
+        // Rows, the axes that are kept, and those of groups, which are one behind the other, where the first of the others was.
         let at = 1 + axes.first().copied().unwrap_or(0);
-        let mut kept = (1..own.len()).filter(|&axis| axis != at);
+        let groups = at..at + own.len().saturating_sub(1 + shape.len() - axes.len());
+        let mut kept = (1..own.len()).filter(|axis| !groups.contains(axis));
         let step = |axis: usize| if axes.contains(&axis) { 0 } else { kept.next().map_or(0, behind) };
         let steps: Vec<usize> = (0..shape.len()).map(step).collect();
-        let lines = Lines::new(shape, &steps);
-        Self { rows: known.elements(), ranks, row: behind(0), group: behind(at), lines, first: 0 }
+        let group = groups.clone().next_back().map_or(0, behind);
+        Self {
+            rows: known.elements(),
+            ranks,
+            row: behind(0),
+            group,
+            lines: Lines::new(shape, &steps),
+            first: 0,
+        }
     }
 
     fn begin(&mut self, line: usize) {
         self.first = offset(&self.lines.outer, line);
     }
 
+    #[inline]
+    fn place(&self, group: usize, k: usize) -> usize {
+        self.first + k * self.lines.step + group * self.group
+    }
+
+    /// The upper bits of a rank.
+    #[inline]
+    fn upper(&self, rank: usize, place: usize) -> u64 {
+        self.rows[(1 + rank) * self.row + place].cast_unsigned()
+    }
+
     /// The first of the ranks of which these bits are known.
     #[inline]
     fn slot(&self, upper: u64, group: usize, k: usize) -> Option<usize> {
-        let place = self.first + k * self.lines.step + group * self.group;
-        (0..self.ranks).find(|rank| self.rows[(1 + rank) * self.row + place].cast_unsigned() == upper)
+        let place = self.place(group, k);
+        (0..self.ranks).find(|&rank| self.upper(rank, place) == upper)
     }
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use crate::base::error::{Error, Result};
 use crate::compute::boxes::Groups;
+use crate::compute::merging::Waiting;
 use crate::compute::partials::Partial;
-use crate::compute::reducing::{OfBoxes, Reducing, Waiting};
+use crate::compute::reducing::{OfBoxes, Reducing};
 use crate::compute::resume::Record;
 use crate::compute::sink::Sink;
 use crate::compute::tasks::{Numbers, Part, Work};

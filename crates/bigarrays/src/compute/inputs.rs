@@ -119,6 +119,12 @@ impl Compiled {
         self.program.passed().all(|at| at.is_some_and(is_read))
     }
 
+    /// Whether all of these are those of stored arrays.
+    pub(crate) fn passes_stored(&self) -> bool {
+        let is_stored = |input: &Input| matches!(&input.leaf, Leaf::Array(array) if !is_in_memory(array));
+        self.passes_all() && self.inputs.iter().all(is_stored)
+    }
+
     /// What a request costs, as [`Store::request_cost`](crate::store::Store::request_cost) has it, of the dearest array.
     pub(crate) fn request_cost(&self) -> u64 {
         self.arrays().into_iter().map(|array| array.store().request_cost()).max().unwrap_or(0)

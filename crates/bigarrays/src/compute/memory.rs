@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::base::buffer::reserve;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -10,7 +11,7 @@ thread_local! {
     static KEPT: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The largest buffer that a thread keeps, in bytes.
+/// The largest buffer, in bytes, that a thread keeps when a pass is done, and beside buffers that it is too large for.
 const LARGEST: usize = 64 << 20;
 
 /// Words of buffers that are as good for less.
@@ -33,7 +34,7 @@ impl Memory {
     pub(super) fn new(length: usize) -> Result<Self> {
         let wanted = length.div_ceil(8);
         let mut words = KEPT.with_borrow_mut(|kept| taken(kept, wanted));
-        words.try_reserve_exact(wanted.saturating_sub(words.len())).map_err(|error| {
+        reserve(&mut words, wanted).map_err(|error| {
             let reason = format!("a block of {length} bytes cannot be had");
             Error::new(ErrorKind::MemoryBudget, reason).caused_by(error)
         })?;
@@ -52,6 +53,15 @@ impl Memory {
     }
 }
 
+/// Gives up what this thread keeps of large buffers, which nobody else takes again.
+pub(super) fn give_up_large() {
+    let _ = KEPT.try_with(|kept| kept.borrow_mut().retain(|words| !is_large(words)));
+}
+
+fn is_large(words: &Vec<u64>) -> bool {
+    words.capacity() * 8 > LARGEST
+}
+
 /// A kept buffer for so many words, of about their size: else buffers of all sizes would become as large as the largest. Of smaller ones, one is
 /// given up instead.
 fn taken(kept: &mut Vec<Vec<u64>>, wanted: usize) -> Vec<u64> {
@@ -63,6 +73,10 @@ fn taken(kept: &mut Vec<Vec<u64>>, wanted: usize) -> Vec<u64> {
     if let Some((at, _)) = sizes().filter(|one| one.1 < wanted).max_by_key(|one| one.1) {
         kept.swap_remove(at);
     }
+    if wanted > SMALL {
+        // They were of blocks of another shape, and are not held beside these.
+        kept.retain(|words| !is_large(words));
+    }
     Vec::new()
 }
 
@@ -72,7 +86,7 @@ impl Drop for Memory {
         // The thread may be at its end.
         let _ = KEPT.try_with(|kept| {
             let mut kept = kept.borrow_mut();
-            if kept.len() < MOST && words.capacity() * 8 <= LARGEST {
+            if kept.len() < MOST {
                 kept.push(words);
             }
         });
@@ -93,6 +107,24 @@ pub(super) fn lengths(domain: &Domain) -> Result<Dims<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_buffers_are_used_again_until_others_are_wanted() {
+        let kept = || KEPT.with_borrow(|kept| kept.iter().map(|words| words.capacity() * 8).sum::<usize>());
+        let _ = KEPT.take();
+        let first = Memory::new(100 << 20).unwrap();
+        let place = first.bytes().as_ptr();
+        drop(first);
+        let again = Memory::new(90 << 20).unwrap();
+        assert_eq!((again.bytes().as_ptr(), kept()), (place, 0));
+        drop(again);
+        // Neither is held beside a smaller one, nor when the pass is done.
+        let smaller = Memory::new(40 << 20).unwrap();
+        assert_eq!(kept(), 0);
+        drop((smaller, Memory::new(80 << 20).unwrap()));
+        give_up_large();
+        assert_eq!(kept(), 40 << 20);
+    }
 
     #[test]
     fn buffers_of_each_size_are_used_again_and_do_not_grow() {

@@ -103,6 +103,8 @@ pub(super) struct Narrowed {
 #[derive(Clone, Copy)]
 pub(super) struct Empty {
     pub(super) fill: Option<[u8; 8]>,
+    /// How many axes of groups there are, those before the one of what was counted.
+    pub(super) keys: usize,
 }
 
 /// The kernel of what is known after a round, of its configuration.
@@ -131,8 +133,11 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let dtype = if is_last { asked.result(round.dtype) } else { DataType::I64 };
     expect(dtype == site.dtype)?;
     let is_grouped = config.get("fill").is_some();
-    let empty = is_grouped.then(|| Ok::<_, Error>(Empty { fill: fill(config, asked.result(round.dtype))? }));
-    expect(!is_grouped || at > 0)?;
+    let empty = is_grouped.then(|| {
+        let keys = position(config, "keys")?;
+        expect(keys > 0 && keys <= at)?;
+        Ok::<_, Error>(Empty { fill: fill(config, asked.result(round.dtype))?, keys })
+    });
     Ok(Arc::new(Narrowed { round, asked, at, is_last, dtype, empty: empty.transpose()? }))
 }
 
@@ -145,7 +150,9 @@ impl Kernel for Narrowed {
             .with("at", self.at)
             .with("last", self.is_last);
         match self.empty {
-            Some(Empty { fill }) => config.with("fill", fill.map(u64::from_ne_bytes)),
+            Some(Empty { fill, keys }) => {
+                config.with("fill", fill.map(u64::from_ne_bytes)).with("keys", keys)
+            }
             None => config,
         }
     }
@@ -170,9 +177,7 @@ impl Kernel for Narrowed {
             };
             known.narrow(self.round, count);
             if self.is_last {
-                let own = self.empty.map_or(0, |_| place / behind % shape[self.at - 1] as usize);
-                let first = self.empty.map_or(0, |_| inputs[0].domain.origin()[self.at - 1].unsigned_abs());
-                let group = first as usize + own;
+                let group = self.group(&inputs[0], place / behind);
                 of_ranked!(self.round.dtype, T => self.put::<T>(&known, group, &range, out, (place, places))?,
                     other => return Err(Error::unsupported(format!("quantiles of {other}"))));
             } else {
@@ -185,6 +190,19 @@ impl Kernel for Narrowed {
 }
 
 impl Narrowed {
+    /// The number of the group of a place, of those along the axes before the one of what was counted.
+    fn group(&self, counts: &Given<'_>, mut place: usize) -> usize {
+        let Some(Empty { keys, .. }) = self.empty else { return 0 };
+        let (mut group, mut apart) = (0, 1);
+        for axis in (self.at - keys..self.at).rev() {
+            let length = counts.domain.shape()[axis].max(1) as usize;
+            group += (counts.domain.origin()[axis].unsigned_abs() as usize + place % length) * apart;
+            place /= length;
+            apart *= counts.whole.shape()[axis] as usize;
+        }
+        group
+    }
+
     /// Writes what is asked for of a place.
     fn put<T: Ranked>(
         &self,
@@ -218,7 +236,7 @@ impl Narrowed {
     /// What there is where there is no element of a rank.
     fn none<T: Ranked>(&self, known: &Known, group: usize) -> Result<T> {
         match self.empty {
-            Some(Empty { fill }) => none(fill, known.count == Some(0), group),
+            Some(Empty { fill, .. }) => none(fill, known.count == Some(0), group),
             // Whole numbers are nothing only where versions are looked up, and what was counted is not read.
             None => Ok(T::from_f64(f64::NAN)),
         }

@@ -9,6 +9,7 @@ use crate::compute::boxed::Boxed;
 use crate::compute::boxes::Boxes;
 use crate::compute::expr::Lazy;
 use crate::compute::ledger::write_whole;
+use crate::compute::memory::give_up_large;
 use crate::compute::pass::Running;
 use crate::compute::plan::{Pass, Plan};
 use crate::compute::resume::Resumed;
@@ -89,7 +90,9 @@ impl Execution<'_> {
                     report(Progress { done: before.saturating_add(progress.done), total });
                 }
             };
-            self.running(number, None, &of_all).run(&mut known, place)?;
+            let done = self.running(number, None, &of_all).run(&mut known, place);
+            give_up_large();
+            done?;
             before = before.saturating_add(pass.bytes);
         }
         self.versions.expect_as_opened()
@@ -117,7 +120,9 @@ impl Execution<'_> {
         let makes_held = step.work.makes() && is_held(&self.stages[step.pass]) && tasks.contains(&0);
         let part = Part { work: step.work, tasks };
         let (stage, mut made) = (&self.stages[step.pass], known);
-        self.running(step.pass, Some(part), &report).run(&mut made, place)?;
+        let done = self.running(step.pass, Some(part), &report).run(&mut made, place);
+        give_up_large();
+        done?;
         self.versions.expect_as_opened()?;
         if makes_held {
             // The first task, the only one, makes all of it.

@@ -18,21 +18,15 @@ use crate::compute::inputs::{Compiled, Input};
 use crate::compute::plan::{Cut, Flow, Folding, InputRead, PLANE, Pass, Terms};
 use crate::compute::program::TILE;
 use crate::compute::refusal::Needed;
-use crate::compute::room::Room;
-use crate::compute::search::{Axis, Found, Search, least_common_multiple};
+use crate::compute::search::{Found, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
 use crate::compute::steady::Versions;
-use crate::run::runner::FAR;
-use crate::store::NEAR;
-
-/// The most bytes of a block that is made of several pieces: more do not stay in the cache.
-const CACHED: u64 = 4 << 20;
 
 /// What beginning a block costs, in bytes read.
 pub(crate) const OVERHEAD: u64 = 256 << 10;
 
 /// Tasks for each thread that keep all of them busy to the end; and for each of several processes, some of which are slow.
-const TASKS: u64 = 4;
+pub(super) const TASKS: u64 = 4;
 const TASKS_OF_WORKERS: u64 = 8;
 
 /// Tasks of all labels where what each has folded is kept.
@@ -71,18 +65,18 @@ fn common_grid(one: (i64, u64), other: (i64, u64)) -> Option<(i64, u64)> {
 
 /// Plans a pass.
 pub(super) struct Planner<'a> {
-    stage: &'a Stage,
-    compiled: &'a Compiled,
+    pub(super) stage: &'a Stage,
+    pub(super) compiled: &'a Compiled,
     /// The stored inputs, and where their chunks are.
-    reads: Vec<(&'a Input, Grid)>,
+    pub(super) reads: Vec<(&'a Input, Grid)>,
     /// How many chunks are read for each of those.
     chunks_of_one: Vec<u64>,
     /// The targets, and where blocks may be cut along the axes that are not reduced.
-    targets: Vec<(Option<&'a Root>, &'a Array)>,
+    pub(super) targets: Vec<(Option<&'a Root>, &'a Array)>,
     target_grid: Option<Dims<(i64, u64)>>,
-    folding: Option<Folding>,
-    limits: Limits,
-    terms: Terms,
+    pub(super) folding: Option<Folding>,
+    pub(super) limits: Limits,
+    pub(super) terms: Terms,
     /// Whether results are held that could be in files.
     may_spill: bool,
     /// Whether blocks are dense in C order.
@@ -147,10 +141,11 @@ impl<'a> Planner<'a> {
         planner.terms.tiles = limits.threads * nodes * TILE as u64 * 8;
         planner.terms.versions = Versions::bytes(planner.distinct_chunks());
         planner.terms.labels = planner.labels();
+        planner.terms.results = planner.terms.results.saturating_add(planner.waiting_bytes());
         planner.plan(given)
     }
 
-    fn domain(&self) -> &'a Domain {
+    pub(super) fn domain(&self) -> &'a Domain {
         &self.stage.domain
     }
 
@@ -188,12 +183,12 @@ impl<'a> Planner<'a> {
     }
 
     /// The position among the reduced axes of an axis, if it is one.
-    fn reduced(&self, axis: usize) -> Option<usize> {
+    pub(super) fn reduced(&self, axis: usize) -> Option<usize> {
         self.folding.as_ref()?.axes.iter().position(|&reduced| reduced == axis)
     }
 
     /// Where blocks may be cut along each axis: first coordinate and distance; and whether they may be cut finer.
-    fn grid(&self) -> Dims<(i64, u64, bool)> {
+    pub(super) fn grid(&self) -> Dims<(i64, u64, bool)> {
         let whole = self.domain();
         let mut kept = 0;
         (0..whole.ndim())
@@ -219,7 +214,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The chunks of an input along an axis; `None` if blocks all have the same elements along it.
-    fn chunks(&self, (input, grid): &(&Input, Grid), axis: usize) -> Option<(i64, u64)> {
+    pub(super) fn chunks(&self, (input, grid): &(&Input, Grid), axis: usize) -> Option<(i64, u64)> {
         let whole = self.domain();
         let own = (axis + grid.0.len()).checked_sub(whole.ndim())?;
         (!input.repeats(own, whole.shape()[axis])).then(|| grid.0[own])
@@ -260,8 +255,31 @@ impl<'a> Planner<'a> {
         elements.min(of_groups).saturating_add(1 << 20).min(self.limits.memory / 2)
     }
 
+    /// Of how many segments the cells wait for those of the others: of groups, and of places beside a long axis.
+    fn waiting(&self) -> u64 {
+        let is_alone = self.folding.as_ref().is_some_and(|folding| folding.axes.len() == 1);
+        let segments = self.folding.as_ref().map_or(1, Folding::count);
+        if self.stage.by.is_some() || is_alone { segments.saturating_sub(1) } else { 0 }
+    }
+
+    /// Whether all blocks are of the same box of results, so that no more cells wait however many are under way.
+    fn is_of_one_box(&self) -> bool {
+        let shape = self.domain().shape();
+        (0..shape.len()).all(|axis| shape[axis] == 1 || self.reduced(axis).is_some())
+    }
+
+    /// Bytes of cells that wait, where they are of one box of results.
+    fn waiting_bytes(&self) -> u64 {
+        if !self.is_of_one_box() || self.stage.is_sparse() {
+            return 0;
+        }
+        let words: u64 =
+            self.stage.outputs.iter().filter_map(Output::method).map(|method| method.fold.words()).sum();
+        self.waiting().saturating_mul(8 * words).saturating_mul(self.stage.cells())
+    }
+
     /// Bytes that a block of these lengths holds: of the inputs, of the results, and of cells.
-    fn held(&self, lengths: &[u64]) -> u64 {
+    pub(super) fn held(&self, lengths: &[u64]) -> u64 {
         let kept = lengths.iter().enumerate().filter(|(axis, _)| self.reduced(*axis).is_none());
         let places = kept.fold(1, |all: u64, (_, length)| all.saturating_mul(*length));
         if self.stage.is_sparse() {
@@ -271,10 +289,7 @@ impl<'a> Planner<'a> {
             return self.compiled.held(lengths, self.is_dense, 0).saturating_add(elements);
         }
         let elements = places.saturating_mul(self.stage.cells());
-        let segments = self.folding.as_ref().map_or(1, Folding::count);
-        // The cells of all segments wait: of groups, and of places beside a long axis.
-        let is_alone = self.folding.as_ref().is_some_and(|folding| folding.axes.len() == 1);
-        let waiting = if self.stage.by.is_some() || is_alone { segments.saturating_sub(1) } else { 0 };
+        let waiting = if self.is_of_one_box() { 0 } else { self.waiting() };
         let one = |output: &Output| match output.method() {
             // Cells, those of a segment that is done, and elements.
             Some(method) => (16 + 8 * waiting) * method.fold.words() + 8,
@@ -282,7 +297,13 @@ impl<'a> Planner<'a> {
         };
         let size: u64 = self.stage.outputs.iter().map(one).sum();
         let results = elements.saturating_mul(size);
-        match self.folding {
+        match &self.folding {
+            Some(folding) if self.stage.is_counted() => {
+                let lengths = self.compiled.counted_lengths(lengths, &folding.axes);
+                let piece =
+                    lengths.map_or(u64::MAX, |lengths| self.compiled.held(&lengths, self.is_dense, 0));
+                piece.saturating_add(results)
+            }
             // Cells are there while all blocks are read.
             Some(_) => self.compiled.held(lengths, self.is_dense, 0).saturating_add(results),
             None if self.compiled.passes_all() => self.compiled.held(lengths, self.is_dense, 0),
@@ -290,46 +311,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn axis(&self, axis: usize, (origin, step, is_fine): (i64, u64, bool)) -> Axis {
-        Axis {
-            range: self.domain().range(axis),
-            grid: (origin, step),
-            is_fine,
-            is_apart: self.reduced(axis).is_none(),
-            chunks: self.reads.iter().map(|read| self.chunks(read, axis)).collect(),
-            halos: self.reads.iter().map(|(input, _)| input.halo(axis, self.domain().ndim())).collect(),
-        }
-    }
-
-    /// The blocks that cost the least, for all threads if there is room, and how many are under way.
-    fn blocks(&self, room: &Room, given: Option<&[(i64, u64)]>) -> Result<(Found, u64)> {
-        let held = |lengths: &[u64]| self.held(lengths);
-        let segments = self.folding.as_ref().map_or(1, Folding::count).max(1);
-        let search = Search {
-            axes: self.grid().into_iter().enumerate().map(|(axis, at)| self.axis(axis, at)).collect(),
-            chunk_bytes: self.reads.iter().map(|read| read.1.1).collect(),
-            overhead: OVERHEAD,
-            cached: CACHED,
-            tasks: TASKS.saturating_mul(self.limits.workers).div_ceil(segments),
-            held: &held,
-        };
-        room.blocks(&search, given).map_err(|least| self.refusal(least))
-    }
-
     fn plan(mut self, given: Option<&Cut>) -> Result<Pass> {
         self.is_dense = self.order() == Order::C;
-        let targets = self.targets.iter().map(|(_, target)| target.store().request_cost());
-        let is_near = targets.fold(self.compiled.request_cost(), u64::max) <= NEAR;
-        let threads = self.limits.threads.max(1);
-        let room = Room {
-            bytes: self.limits.memory.saturating_sub(self.terms.all()),
-            // Chunks that wait to be decoded are held by each block that is under way.
-            beside: if is_near { 0 } else { self.terms.decoding / threads },
-            largest: u64::MAX,
-            wanted: threads,
-            most: if is_near { threads } else { threads.max(FAR) },
-        };
-        let (found, in_flight) = self.blocks(&room, given.map(|given| &given.cuts[..]))?;
+        let (is_near, threads) = (self.is_near(), self.limits.threads.max(1));
+        let (found, in_flight) = self.blocks(given.map(|given| &given.cuts[..]))?;
         let Found { cuts, loads, held } = found;
         let lengths: Dims<u64> = cuts.iter().map(Cuts::longest).collect();
         self.terms.halo = self.compiled.beside(&lengths).min(held).saturating_mul(in_flight);
@@ -421,7 +406,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn refusal(&self, block: u64) -> Error {
+    pub(super) fn refusal(&self, block: u64) -> Error {
         let needed = block.saturating_add(self.terms.all());
         let scratch =
             if self.may_spill { ", or name a scratch folder for results of earlier passes" } else { "" };

@@ -291,20 +291,17 @@ pub(super) fn none<T: Ranked>(fill: Option<[u8; 8]>, is_empty: bool, group: usiz
 }
 
 impl Members {
-    /// Those of groups in a range, by the numbers of all elements along the reduced axes.
+    /// Those of so many groups, by the numbers of all elements along the reduced axes: `inside` says which of the groups an element of a number
+    /// is in.
     ///
     /// # Errors
-    /// What `group` gives.
+    /// What `inside` gives.
     pub(super) fn new(
         numbers: &[i64],
-        groups: std::ops::Range<u64>,
-        group: impl Fn(i64) -> Result<Option<usize>>,
+        groups: usize,
+        inside: impl Fn(i64) -> Result<Option<usize>>,
     ) -> Result<Self> {
-        let inside = |number: i64| {
-            let found = group(number)?.map(|group| group as u64).filter(|group| groups.contains(group));
-            Ok::<_, Error>(found.map(|group| (group - groups.start) as usize))
-        };
-        let mut starts = vec![0usize; (groups.end - groups.start) as usize + 1];
+        let mut starts = vec![0usize; groups + 1];
         for &number in numbers {
             if let Some(group) = inside(number)? {
                 starts[group + 1] += 1;

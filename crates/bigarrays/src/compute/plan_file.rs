@@ -358,20 +358,18 @@ impl PlanFile {
         let resumed = Resumed::of_plan(ledger, self.key.clone(), self.recorded.clone());
         let whole = Resumed::of_plan(&all, self.key.clone(), self.recorded.clone());
         let scratch = self.scratch_folder()?;
-        let boxed = match (&plan.boxes, &compute, &self.roots[..], &self.targets[..]) {
-            (Some(boxes), Some(compute), [root], [target]) => {
-                self.slots.begin_part();
-                Some(Boxed {
-                    root,
-                    target,
-                    boxes,
-                    compute,
-                    noting: Some(resumed.boxes()),
-                    slots: &self.slots,
-                })
-            }
-            _ => None,
-        };
+        let targets: Vec<&Array> = self.targets.iter().collect();
+        if plan.boxes.is_some() {
+            self.slots.begin_part();
+        }
+        let boxed = plan.boxes.as_ref().zip(compute.as_ref()).map(|(boxes, compute)| Boxed {
+            roots: &self.roots,
+            targets: &targets,
+            boxes,
+            compute,
+            noting: Some(resumed.boxes()),
+            slots: &self.slots,
+        });
         let execution = Execution {
             stages: &stages,
             boxed,

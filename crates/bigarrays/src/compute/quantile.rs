@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
-use crate::compute::fields::{damaged, expect, fill, flag, inner, positions};
+use crate::compute::fields::{counts, damaged, expect, fill, flag, inner, positions};
 use crate::compute::group::GroupBy;
 use crate::compute::grouped::ByGroup;
 use crate::compute::operation::Operation;
@@ -96,21 +96,22 @@ impl Lazy {
         axes.sort_unstable();
         expect_quantiles(self, &asked, &axes)?;
         let groups = by.as_ref().map(|(by, _)| by.groups());
-        let count = groups.as_ref().map(crate::compute::groups::Groups::len);
+        let counts = groups.as_ref().map(|groups| groups.counts.clone()).unwrap_or_default();
         let length: u64 = axes.iter().map(|&axis| self.domain().shape()[axis]).fold(1, u64::saturating_mul);
-        if groups.as_ref().is_some_and(|groups| groups.ndim() > 1) {
-            return Err(Error::unsupported("quantiles of groups by several keys"));
-        }
         let result = asked.result(self.dtype());
         let fill = by.as_ref().and_then(|(by, _)| by.fill()).map(|fill| fill.bytes(result)).transpose();
         let of = Quantiles { asked, skips: skips && self.dtype().is_float(), fill: fill? };
         let drops = groups.as_ref().is_some_and(|groups| groups.drops);
-        let numbered = count.map(|count| ByGroup::numbered(count, drops));
+        let numbered = groups.as_ref().map(|groups| ByGroup::numbered(groups.len(), drops));
         if length > u64::from(u32::MAX) {
             let numbers = by.as_ref().map(|(_, numbers)| numbers).zip(numbered);
-            return self.of_very_many(&of, &axes, numbers.map(|(numbers, by)| InGroups { numbers, by }));
+            return self.of_very_many(
+                &of,
+                &axes,
+                numbers.map(|(numbers, by)| InGroups { numbers, by, counts: &counts }),
+            );
         }
-        let Loop { loops, windows, groups_at } = Loop::over(self, &axes, of.asked.len(), count);
+        let Loop { loops, windows, groups_at } = Loop::over(self, &axes, of.asked.len(), &counts);
         let each: Vec<(usize, Windows)> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let mut operation = Operation::over(&loops).input(self, &windows).output(result, &each);
         if let Some((own, numbers)) = &by {
@@ -120,8 +121,16 @@ impl Lazy {
         }
         let by = numbered;
         let name = if of.skips { "nanquantile" } else { "quantile" };
-        let columns =
-            Columns { dtype: self.dtype(), is_same: result == self.dtype(), axes, length, of, by, groups_at };
+        let columns = Columns {
+            dtype: self.dtype(),
+            is_same: result == self.dtype(),
+            axes,
+            length,
+            of,
+            by,
+            counts,
+            groups_at,
+        };
         operation.kernel(name, Arc::new(columns))
     }
 }
@@ -169,19 +178,18 @@ struct Loop {
     loops: Vec<Range<i64>>,
     /// Of the elements.
     windows: Vec<Bound>,
-    groups_at: Option<usize>,
+    /// The first of the axes of groups.
+    groups_at: usize,
 }
 
 impl Loop {
-    fn over(of: &Lazy, axes: &[usize], asked: usize, count: Option<u64>) -> Self {
+    fn over(of: &Lazy, axes: &[usize], asked: usize, counts: &[u64]) -> Self {
         let at = axes.first().copied().unwrap_or(0);
-        let mut made = Self { loops: vec![0..asked as i64], windows: Vec::new(), groups_at: None };
+        let mut made = Self { loops: vec![0..asked as i64], windows: Vec::new(), groups_at: 1 };
         for axis in 0..=of.ndim() {
-            if axis == at
-                && let Some(count) = count
-            {
-                made.groups_at = Some(made.loops.len());
-                made.loops.push(0..count as i64);
+            if axis == at {
+                made.groups_at = made.loops.len();
+                made.loops.extend(counts.iter().map(|&count| 0..count as i64));
             }
             if axes.contains(&axis) {
                 made.windows.push((0, Windows::Whole));
@@ -207,11 +215,15 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let (asked, axes) = (Asked::read(inner(config, "asked")?)?, positions(config, "axes")?);
     expect(axes.is_sorted())?;
     expect_quantiles(of, &asked, &axes)?;
-    let count = config.get("groups").and_then(Value::as_u64);
+    let is_grouped = config.get("groups").is_some();
+    let counts: Dims<u64> = if is_grouped { counts(config, "groups")?.into() } else { Dims::new() };
+    let count = counts.iter().try_fold(1u64, |all, &one| all.checked_mul(one));
+    let count = count.filter(|&count| i64::try_from(count).is_ok()).ok_or_else(damaged)?;
     let length = axes.iter().map(|&axis| of.domain().shape()[axis]).fold(1, u64::saturating_mul);
-    expect(length <= u64::from(u32::MAX) && count.is_some() == numbers.is_some())?;
-    expect(count.is_none_or(|count| i64::try_from(count).is_ok()))?;
-    let Loop { loops, windows, groups_at } = Loop::over(of, &axes, asked.len(), count);
+    expect(
+        length <= u64::from(u32::MAX) && is_grouped == numbers.is_some() && is_grouped != counts.is_empty(),
+    )?;
+    let Loop { loops, windows, groups_at } = Loop::over(of, &axes, asked.len(), &counts);
     site.expect(0, &windows)?;
     expect(*site.loops == Domain::from_ranges(&loops)?)?;
     if let Some(numbers) = numbers {
@@ -223,8 +235,8 @@ pub(super) fn read(config: &Value, site: &Site<'_>) -> Result<Arc<dyn Kernel>> {
     let result = asked.result(dtype);
     expect(result == site.dtype)?;
     let of = Quantiles { asked, skips: flag(config, "skips")?, fill: fill(config, result)? };
-    let by = flag(config, "drops").map(|drops| count.map(|count| ByGroup::numbered(count, drops)))?;
-    Ok(Arc::new(Columns { dtype, is_same: result == dtype, axes, length, of, by, groups_at }))
+    let by = flag(config, "drops").map(|drops| is_grouped.then(|| ByGroup::numbered(count, drops)))?;
+    Ok(Arc::new(Columns { dtype, is_same: result == dtype, axes, length, of, by, counts, groups_at }))
 }
 
 fn expect_quantiles(of: &Lazy, asked: &Asked, axes: &[usize]) -> Result<()> {
@@ -252,8 +264,9 @@ pub(super) struct Columns {
     length: u64,
     of: Quantiles,
     by: Option<ByGroup>,
-    /// The axis of the loop that goes over groups.
-    groups_at: Option<usize>,
+    /// How many groups there are of each key, and the first of the axes of the loop that go over them.
+    counts: Dims<u64>,
+    groups_at: usize,
 }
 
 impl Columns {
@@ -278,24 +291,41 @@ impl Columns {
     /// Those of making expressions.
     pub(super) fn in_rounds(&self, inputs: &[Lazy], bits: u32) -> Result<Option<Lazy>> {
         let groups = match (self.by, inputs) {
-            (Some(by), [_, numbers]) => Some(InGroups { numbers, by }),
+            (Some(by), [_, numbers]) => Some(InGroups { numbers, by, counts: &self.counts }),
             (None, [_]) => None,
             _ => return Ok(None),
         };
         inputs[0].in_rounds(&self.of, &self.axes, bits, groups)
+    }
+
+    /// Which of the groups of these steps, in C order, a group is.
+    fn among(&self, steps: &Domain, mut group: usize) -> Option<usize> {
+        let (mut place, mut apart) = (0, 1);
+        for (own, &count) in self.counts.iter().enumerate().rev() {
+            let axis = self.groups_at + own;
+            let along = (group % count.max(1) as usize) as i64;
+            group /= count.max(1) as usize;
+            let range = steps.range(axis);
+            if !range.contains(&along) {
+                return None;
+            }
+            place += along.abs_diff(range.start) as usize * apart;
+            apart *= steps.shape()[axis] as usize;
+        }
+        Some(place)
     }
 }
 
 impl Kernel for Columns {
     fn config(&self) -> Config {
         let Self { axes, of, .. } = self;
-        Config::new("quantiles")
+        let config = Config::new("quantiles")
             .with("asked", of.asked.config())
             .with("axes", axes.iter().copied().collect::<Parameter>())
             .with("skips", of.skips)
             .with("fill", of.fill.map(u64::from_ne_bytes))
-            .with("groups", self.by.map(|by| by.count))
-            .with("drops", self.by.is_some_and(|by| by.drops))
+            .with("drops", self.by.is_some_and(|by| by.drops));
+        if self.by.is_some() { config.with("groups", &self.counts[..]) } else { config }
     }
 
     fn whole_axes(&self) -> &[usize] {
@@ -318,14 +348,12 @@ impl Kernel for Columns {
         let range = steps.range(0);
         let asked = self.of.asked.part(range.start as usize..range.end as usize);
         let of = Quantiles { asked, ..self.of.clone() };
-        let members = match (&self.by, self.groups_at) {
-            (Some(by), Some(axis)) => {
-                let groups = steps.range(axis);
-                let groups = groups.start.unsigned_abs()..groups.end.unsigned_abs();
-                Some(Members::new(inputs[1].elements::<i64>(), groups, |number| by.group(number))?)
-            }
-            _ => None,
+        let of_groups = |by: &ByGroup| {
+            let groups: u64 = steps.shape()[self.groups_at..][..self.counts.len()].iter().product();
+            let inside = |number: i64| Ok(by.group(number)?.and_then(|group| self.among(steps, group)));
+            Members::new(inputs[1].elements::<i64>(), groups as usize, inside)
         };
+        let members = self.by.as_ref().map(of_groups).transpose()?;
         let at = self.axes.first().copied().unwrap_or(0);
         let dtype = if self.dtype == DataType::Bool { DataType::U8 } else { self.dtype };
         of_ranked!(dtype, T => {

@@ -189,7 +189,7 @@ fn reads(made: Vec<(Memory, usize)>, shape: &Dims<usize>) -> Vec<Read> {
 
 impl Leaf {
     /// Writes the elements of `part` to `out`, of its shape.
-    fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
+    pub(super) fn read(&self, part: &Domain, mut out: ViewMut<'_>) -> Result<()> {
         match self {
             Self::Array(array) => Shown::Array(array).read(part, out),
             Self::Foreign(source) => source.read(part, out),

@@ -1,102 +1,48 @@
-//! Passes that reduce elements: a task folds a run of segments for a box of the results, and the last one of a box puts it.
+//! Passes that reduce elements: which tasks there are, each of which folds a run of segments for a box of the results, and how it does.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
 
 use roaring::RoaringTreemap;
 
 use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
-use crate::base::error::{Error, Result};
-use crate::base::sync::MutexExt;
+use crate::base::error::Result;
 use crate::compute::block::{CellsOf, Folded, Folds};
 use crate::compute::boxes::Boxes;
-use crate::compute::digest::Digest;
 use crate::compute::grouped::ByGroup;
 use crate::compute::inputs::Compiled;
-use crate::compute::partials::{Partial, Segments};
+use crate::compute::partials::Segments;
 use crate::compute::plan::{Folding, Pass};
 use crate::compute::reduction::{Finish, Method, Reduction};
-use crate::compute::resume::{Record, Watched};
+use crate::compute::resume::Record;
 use crate::compute::sink::Sink;
 use crate::compute::slots::Allowance;
 use crate::compute::sparse::Sparse;
 use crate::compute::stage::{Output, Stage};
 use crate::compute::tasks::{Numbers, Part, Work};
 use crate::run::interrupt::check_interrupt;
-use crate::run::runner::{Advance, Runner};
+use crate::run::runner::Advance;
 
 /// How many tasks, and how many blocks, each box of the results has that have anything to fold.
 pub(super) type OfBoxes = BTreeMap<u64, (u64, u64)>;
 
 /// A pass that reduces elements.
 pub(super) struct Reducing<'a> {
-    compiled: Compiled,
+    pub(super) compiled: Compiled,
     pub(super) methods: Vec<Method>,
     pub(super) stage: &'a Stage,
     pub(super) folding: &'a Folding,
-    pass: &'a Pass,
+    pub(super) pass: &'a Pass,
     pub(super) boxes: Boxes,
     /// How many elements there are along each reduced axis.
     pub(super) lengths: Dims<u64>,
     pub(super) sparse: Option<Sparse>,
     pub(super) record: Option<&'a Record<'a>>,
     cells_of: CellsOf,
-}
-
-/// A box of the results of which not all tasks are done: how many are, and what they have folded.
-pub(super) struct Waiting {
-    done: u64,
-    /// How many segments have been folded into the first, of labels that were met.
-    joined: u64,
-    /// The digest of what all have read; `None` if that is not known.
-    pub(super) from: Option<Digest>,
-    pub(super) segments: Segments,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self { done: 0, joined: 0, from: Some(Digest::default()), segments: Segments::new() }
-    }
-}
-
-impl Waiting {
-    pub(super) fn add(&mut self, task: u64, partial: Partial) {
-        self.done += 1;
-        self.segments.extend(partial.segments);
-        self.add_from(task, partial.from);
-    }
-
-    /// Adds what a group of tasks has folded, with the digest of all that they have read.
-    pub(super) fn join_from(&mut self, group: Partial) {
-        self.segments.extend(group.segments);
-        self.from = self.from.zip(group.from).map(|(sum, own)| Digest(sum.0.wrapping_add(own.0)));
-    }
-
-    /// Folds the cells of segments that follow each other into those of the first, so that fewer labels are held twice.
-    fn join(&mut self, methods: &[Method]) -> Result<()> {
-        let Some(mut first) = self.segments.remove(&0).filter(|first| first.slots.is_some()) else {
-            return Ok(());
-        };
-        self.joined = self.joined.max(1);
-        while let Some(next) = self.segments.remove(&self.joined) {
-            first.merge(methods, &next)?;
-            self.joined += 1;
-        }
-        self.segments.insert(0, first);
-        Ok(())
-    }
-
-    /// Adds the digest of what a task has read.
-    pub(super) fn add_from(&mut self, task: u64, from: Option<Digest>) {
-        if let (Some(sum), Some(from)) = (&mut self.from, from) {
-            // To read nothing is as not to run.
-            return sum.add(&task.to_string(), (from != Digest::default()).then_some(from.0));
-        }
-        self.from = None;
-    }
+    /// Whether elements are counted as they are made.
+    is_counted: bool,
 }
 
 impl<'a> Reducing<'a> {
@@ -111,6 +57,7 @@ impl<'a> Reducing<'a> {
             methods: stage.outputs.iter().filter_map(Output::method).collect(),
             lengths: folding.axes.iter().map(|&axis| stage.domain.shape()[axis]).collect(),
             boxes: Boxes::of(pass, folding),
+            is_counted: stage.is_counted(),
             compiled,
             stage,
             folding,
@@ -197,165 +144,6 @@ impl<'a> Reducing<'a> {
         }
     }
 
-    /// Runs all tasks, or a part of them, but for those that gather or merge what was gathered.
-    ///
-    /// # Errors
-    /// Those of reading and writing; `InvalidArgument` if tasks that were not run would be merged.
-    pub(super) fn run(
-        &self,
-        runner: &Runner<'_>,
-        sinks: &[Vec<Sink<'_>>],
-        part: Option<&Part>,
-    ) -> Result<()> {
-        let ((tasks, of_kept), of_box) = (self.selected(part), self.boxes.tasks);
-        let to_merge = part.is_none_or(|part| part.work.makes());
-        let merges = part.is_some_and(|part| part.work == Work::Merge);
-        let known = if to_merge { self.done(runner, sinks, &tasks, merges)? } else { RoaringTreemap::new() };
-        let waiting: Mutex<BTreeMap<u64, Waiting>> = Mutex::default();
-        runner.run_long(tasks.len(), &|at, advance| {
-            let (kept, task) = (tasks.get(at) / of_box, tasks.get(at) % of_box);
-            if known.contains(kept) {
-                return if task == 0 { self.bytes_of_box(kept).map(advance) } else { Ok(()) };
-            }
-            let (partial, rest) = self.partial(kept, task, !merges, advance)?;
-            if !to_merge {
-                advance(rest);
-                return Ok(());
-            }
-            let (wanted, blocks) = match &of_kept {
-                Some(of_kept) => of_kept.get(&kept).copied().unwrap_or_default(),
-                None => (of_box, self.boxes.blocks),
-            };
-            let done = {
-                let mut waiting = waiting.locked();
-                let of_box = waiting.entry(kept).or_default();
-                of_box.add(task, partial);
-                if self.cells_are_sparse() {
-                    of_box.join(&self.methods)?;
-                }
-                if of_box.done == wanted { waiting.remove(&kept) } else { None }
-            };
-            if let Some(done) = done {
-                self.put(kept, done, blocks < self.boxes.blocks, sinks)?;
-            }
-            advance(rest);
-            Ok(())
-        })
-    }
-
-    /// Puts a box of the results of which all is folded, and notes it.
-    pub(super) fn put(
-        &self,
-        kept: u64,
-        done: Waiting,
-        has_missing: bool,
-        sinks: &[Vec<Sink<'_>>],
-    ) -> Result<()> {
-        let part = self.boxes.kept.get(kept)?;
-        self.finish(&part, done.segments, has_missing, sinks)?;
-        let placed = self.stage.placed(&part)?;
-        self.record.map_or(Ok(()), |record| record.note(kept, done.from, sinks, &placed))
-    }
-
-    /// Whether what tasks have folded is kept in files.
-    fn keeps_partials(&self, record: &Record<'_>) -> bool {
-        self.boxes.tasks > 1 || record.is_held
-    }
-
-    /// What a task has folded, now or earlier. Tells of how many bytes of elements it is, but for the last, which are to be told when it is
-    /// done.
-    fn partial(&self, kept: u64, task: u64, may_fold: bool, advance: &Advance<'_>) -> Result<(Partial, u64)> {
-        let part = self.boxes.kept.get(kept)?;
-        let Some(record) = self.record else {
-            let (segments, rest) = self.fold(&self.compiled, &part, task, advance)?;
-            return Ok((Partial { from: None, segments }, rest));
-        };
-        let number = kept * self.boxes.tasks + task;
-        let keeps = self.keeps_partials(record);
-        if keeps && (record.is_resumed || !may_fold) {
-            let found =
-                record.partials.find(number, &self.methods, &self.nothing(part.checked_len()? as usize))?;
-            // Versions of what was merged are looked at before it counts as done.
-            let is_current = |found: &Partial| {
-                Ok::<_, Error>(
-                    !may_fold || record.reads(&self.compiled, self.parts(&part, task))? == found.from,
-                )
-            };
-            match found {
-                Some(found) if is_current(&found)? => return Ok((found, self.bytes_of(&part, task)?)),
-                None if !may_fold => {
-                    let reason = format!("task {number} of what is merged has not been run");
-                    return Err(Error::invalid(reason).during("merging partial results"));
-                }
-                Some(_) => record.redo(),
-                None => {}
-            }
-        }
-        let watched = Watched::new(&self.compiled);
-        let (segments, rest) = self.fold(&watched.compiled, &part, task, advance)?;
-        let partial = Partial { from: record.from(&watched), segments };
-        if keeps {
-            record.partials.keep(number, &partial)?;
-        }
-        Ok((partial, rest))
-    }
-
-    /// Bytes of the elements that a task folds.
-    fn bytes_of(&self, part: &Domain, task: u64) -> Result<u64> {
-        let elements = self.parts(part, task).map(|part| part?.checked_len());
-        Ok(elements.sum::<Result<u64>>()?.saturating_mul(self.pass.item))
-    }
-
-    /// The boxes of these tasks that an earlier run has finished, and that are as it left them. Who only merges believes what was folded
-    /// to be of the versions that there are, as those who fold have looked them up.
-    fn done(
-        &self,
-        runner: &Runner<'_>,
-        sinks: &[Vec<Sink<'_>>],
-        tasks: &Numbers,
-        merges: bool,
-    ) -> Result<RoaringTreemap> {
-        let done: Mutex<RoaringTreemap> = Mutex::default();
-        let (Some(record), true) = (self.record.filter(|record| record.is_resumed), tasks.len() > 0) else {
-            return Ok(done.into_value());
-        };
-        let of_box = self.boxes.tasks;
-        let boxes = tasks.boxes(of_box);
-        let runner = Runner { progress: None, ..*runner };
-        runner.run(boxes.len(), &|at| {
-            let number = boxes.get(at);
-            let part = self.boxes.kept.get(number)?;
-            let from = || {
-                let mut sum = Waiting::default();
-                for task in 0..of_box {
-                    let read = if merges {
-                        let nothing = self.nothing(part.checked_len()? as usize);
-                        let found = record.partials.find(number * of_box + task, &self.methods, &nothing)?;
-                        found.map_or_else(|| Some(Digest::default()), |found| found.from)
-                    } else {
-                        record.reads(&self.compiled, self.parts(&part, task))?
-                    };
-                    sum.add_from(task, read);
-                }
-                Ok(sum.from)
-            };
-            if record.is_done(number, from, (sinks, &self.stage.placed(&part)?))? {
-                done.locked().insert(number);
-            }
-            Ok(0)
-        })?;
-        Ok(done.into_value())
-    }
-
-    /// Bytes of the elements that become those of a box of the results.
-    fn bytes_of_box(&self, kept: u64) -> Result<u64> {
-        let elements = self.boxes.kept.get(kept)?.checked_len()?;
-        Ok(self
-            .lengths
-            .iter()
-            .fold(elements.saturating_mul(self.pass.item), |all, &one| all.saturating_mul(one)))
-    }
-
     /// The box of elements that become those of `kept`, of these ranges along the reduced axes.
     fn whole(&self, kept: &Domain, reduced: &[Range<i64>]) -> Result<Domain> {
         let mut own = kept.ranges();
@@ -372,7 +160,7 @@ impl<'a> Reducing<'a> {
     }
 
     /// Whether only labels that are met have cells.
-    fn cells_are_sparse(&self) -> bool {
+    pub(super) fn cells_are_sparse(&self) -> bool {
         matches!(self.cells_of, CellsOf::Labels(_))
     }
 
@@ -394,7 +182,7 @@ impl<'a> Reducing<'a> {
     }
 
     /// The boxes that a task of a box of the results reads, as they lie along the first reduced axis.
-    fn parts(&self, kept: &Domain, task: u64) -> impl Iterator<Item = Result<Domain>> {
+    pub(super) fn parts(&self, kept: &Domain, task: u64) -> impl Iterator<Item = Result<Domain>> {
         let (first, segments) = (self.folding.axes[0], &self.folding.segments[0]);
         let (run, behind) = self.boxes.places(task);
         let numbers = run * self.pass.run..((run + 1) * self.pass.run).min(segments.len());
@@ -431,9 +219,16 @@ impl<'a> Reducing<'a> {
         })
     }
 
+    /// Of a box, what lies in a range along the first reduced axis.
+    fn along_first(&self, part: &Domain, range: Range<i64>) -> Result<Domain> {
+        let mut ranges: Dims<Range<i64>> = part.ranges().collect();
+        ranges[self.folding.axes[0]] = range;
+        Domain::from_ranges(&ranges)
+    }
+
     /// Folds a run of segments of the first reduced axis, block by block as they lie. Returns their cells by number. Tells of how many
     /// bytes of elements each block is, and returns those of the last.
-    fn fold(
+    pub(super) fn fold(
         &self,
         compiled: &Compiled,
         kept: &Domain,
@@ -449,7 +244,8 @@ impl<'a> Reducing<'a> {
             check_interrupt()?;
             let (part, has_any) = piece?;
             let reduced: Dims<Range<i64>> = self.folding.axes.iter().map(|&axis| part.range(axis)).collect();
-            let block = has_any.then(|| compiled.read(&part, Order::C)).transpose()?;
+            let is_read = has_any && !self.is_counted;
+            let block = is_read.then(|| compiled.read(&part, Order::C)).transpose()?;
             let begin = |(range, &axis): (&Range<i64>, &usize)| {
                 range.start.abs_diff(self.stage.domain.origin()[axis])
             };
@@ -460,7 +256,11 @@ impl<'a> Reducing<'a> {
                 let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
                 let folded = Folded { axes, along, lengths, begins: &begins, by };
-                if let Some(block) = &block {
+                if self.is_counted {
+                    let own = self.along_first(&part, at..end)?;
+                    let cells = current.held.first_mut().map(|held| &mut held.values[..]);
+                    compiled.count(&own, axes, cells.unwrap_or_default())?;
+                } else if let Some(block) = &block {
                     block.fold(&compiled.program, &self.methods, &folded, &mut current)?;
                 }
                 at = end;

@@ -136,11 +136,11 @@ impl Asked {
 }
 
 /// Windows of what is known beside elements: all rows, at the place of each element along the axes that are not reduced, of all groups, if
-/// there are any.
-pub(super) fn beside(reduced: &[usize], ndim: usize, is_grouped: bool) -> Vec<Bound> {
+/// there are any: those of each key along an axis of its own.
+pub(super) fn beside(reduced: &[usize], ndim: usize, keys: usize) -> Vec<Bound> {
     let kept = (0..ndim).filter(|axis| !reduced.contains(axis)).map(|axis| (axis, Windows::Each));
     let mut found: Vec<Bound> = std::iter::once((0, Windows::Whole)).chain(kept).collect();
-    if is_grouped {
+    for _ in 0..keys {
         // Axes before the first reduced one are kept.
         found.insert(1 + reduced.first().copied().unwrap_or(0), (0, Windows::Whole));
     }

@@ -10,6 +10,7 @@ use crate::base::error::Result;
 use crate::compute::counting::all_but;
 use crate::compute::digits::Digits;
 use crate::compute::expr::Lazy;
+use crate::compute::function::Function;
 use crate::compute::grouped::ByGroup;
 use crate::compute::groups::Groups;
 use crate::compute::narrowed::{Empty, Narrowed};
@@ -20,19 +21,26 @@ use crate::compute::windowed::Bound;
 use crate::compute::windows::Windows;
 
 /// How many bits rounds count at once: the more, the fewer rounds, and the more memory for what is counted.
-const BITS: [u32; 5] = [16, 11, 8, 6, 4];
+const BITS: [u32; 7] = [16, 11, 8, 6, 4, 2, 1];
 
 /// Groups of elements, each of which has order statistics of its own: the numbers of all, of one element along each axis that is not reduced.
 #[derive(Clone, Copy)]
 pub(super) struct InGroups<'a> {
     pub(super) numbers: &'a Lazy,
     pub(super) by: ByGroup,
+    /// How many there are of each key, each along an axis of its own.
+    pub(super) counts: &'a [u64],
+}
+
+/// Elements that have the bits of these.
+fn with_bits(dtype: DataType) -> DataType {
+    if dtype == DataType::Bool { DataType::U8 } else { dtype }
 }
 
 /// How many bits rounds over elements of a type may count at once, from the fewest rounds to the most. Without groups, none for types that
 /// have but few values.
 pub(super) fn bits_of_rounds(dtype: DataType, is_grouped: bool) -> Vec<u32> {
-    let width = width(dtype);
+    let width = width(with_bits(dtype));
     let mut found: Vec<u32> = Vec::new();
     for bits in BITS {
         // As few bits as do for so many rounds.
@@ -60,6 +68,14 @@ impl Lazy {
         groups: Option<InGroups<'_>>,
     ) -> Result<Option<Self>> {
         let (dtype, [at, ..]) = (self.dtype(), axes) else { return Ok(None) };
+        if dtype == DataType::Bool {
+            let found = self.converted(with_bits(dtype))?.in_rounds(of, axes, bits, groups)?;
+            let truth = |found: Self| match of.asked.result(dtype) {
+                DataType::Bool => Self::apply(Function::NotEqual, &[(&found).into(), 0.into()]),
+                _ => Ok(found),
+            };
+            return found.map(truth).transpose();
+        }
         let rounds = Rounds { asked: &of.asked, axes, groups, fill: of.fill };
         let largest = rounds.counts(Round { dtype, skips: of.skips, above: 1, bits });
         let largest = Groups { counts: largest, drops: false, labels: None };
@@ -92,9 +108,14 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
+    /// How many axes of groups there are.
+    fn keys(&self) -> usize {
+        self.groups.map_or(0, |groups| groups.counts.len())
+    }
+
     /// How many numbers a round counts: of each group, if there are any, those of the round.
     fn counts(&self, round: Round) -> Dims<u64> {
-        let groups = self.groups.iter().map(|groups| groups.by.count);
+        let groups = self.groups.iter().flat_map(|groups| groups.counts).copied();
         groups.chain([round.groups(self.asked.ranks())]).collect()
     }
 
@@ -104,7 +125,7 @@ impl Rounds<'_> {
         let each: Vec<Bound> = (0..of.ndim()).map(|axis| (axis, Windows::Each)).collect();
         let mut operation = Operation::over(&loops).input(of, &each);
         if let Some(known) = known {
-            operation = operation.input(known, &beside(self.axes, of.ndim(), self.groups.is_some()));
+            operation = operation.input(known, &beside(self.axes, of.ndim(), self.keys()));
         }
         if let Some(groups) = self.groups {
             operation = operation.input(groups.numbers, &of_numbers(self.axes, of.ndim()));
@@ -115,8 +136,8 @@ impl Rounds<'_> {
         numbers.converted(DataType::I64)?.counted(self.axes, &self.counts(round), false, None)
     }
 
-    /// What is known after a round: rows of [`Known`], or what is asked for after the last one. Groups are along the axis `at` of counts,
-    /// if there are any, and the bits that were counted along the next one.
+    /// What is known after a round: rows of [`Known`], or what is asked for after the last one. Groups are along the axes from `at` on of
+    /// counts, if there are any, and the bits that were counted along the one behind them.
     fn narrowed(
         &self,
         round: Round,
@@ -126,7 +147,7 @@ impl Rounds<'_> {
         is_last: bool,
     ) -> Result<Lazy> {
         let asked = self.asked;
-        let at = at + usize::from(self.groups.is_some());
+        let at = at + self.keys();
         let steps = if is_last { asked.len() } else { rows(asked.ranks()) };
         let mut loops = vec![0..steps as i64];
         loops.extend(counts.domain().ranges().enumerate().filter(|own| own.0 != at).map(|own| own.1));
@@ -137,7 +158,7 @@ impl Rounds<'_> {
         }
         let dtype = if is_last { asked.result(round.dtype) } else { DataType::I64 };
         let name = if is_last { "quantile" } else { "narrowed" };
-        let empty = self.groups.map(|_| Empty { fill: self.fill });
+        let empty = self.groups.map(|_| Empty { fill: self.fill, keys: self.keys() });
         let kernel = Narrowed { round, asked: asked.clone(), at, is_last, dtype, empty };
         operation.output(dtype, &each).kernel(name, Arc::new(kernel))
     }

@@ -130,14 +130,15 @@ fn compute_and_end(
     }
     let recorded = resumed.as_ref().and_then(Resumed::plan);
     let (stages, plan) = chosen::plan(&roots, &targets, options.limits()?, recorded)?;
-    if let (Some(boxes), [root], [Some(target)]) = (&plan.boxes, &roots[..], &targets[..]) {
+    if let Some(boxes) = &plan.boxes {
+        let targets: Vec<&Array> = arrays.iter().flatten().collect();
         resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, None))?;
         let noting = resumed.as_ref().map(Resumed::boxes);
         let (compute, slots) = (&of_box(boxes, options), &Slots::default());
-        let boxed = Boxed { root, target, boxes, compute, noting, slots };
+        let boxed = Boxed { roots: &roots, targets: &targets, boxes, compute, noting, slots };
         boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
         resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
-        return end(target);
+        return targets.into_iter().try_for_each(end);
     }
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
@@ -168,15 +169,18 @@ fn compute_and_end(
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
-/// How a box of a result is computed of what it holds in memory. Whoever has all boxes made ends the array.
+/// How a box of results is computed of what it holds in memory. Whoever has all boxes made ends the arrays.
 pub(super) fn of_box<'a>(
     boxes: &HeldBoxes,
     options: &ComputeOptions<'a>,
-) -> impl Fn(&Lazy, &Array) -> Result<()> + Sync + use<'a> {
+) -> impl Fn(&[Lazy], &[Array]) -> Result<()> + Sync + use<'a> {
     let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
     let scratch = options.scratch.filter(|_| options.journal.is_none());
     let own = ComputeOptions { memory, scratch, ..ComputeOptions::default() };
-    move |part, target| compute_and_end(vec![(part, Target::Array(target))], &own, |_| Ok(()))
+    move |parts, targets| {
+        let results = parts.iter().zip(targets).map(|(part, target)| (part, Target::Array(target)));
+        compute_and_end(results.collect(), &own, |_| Ok(()))
+    }
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.

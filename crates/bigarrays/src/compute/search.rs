@@ -15,6 +15,9 @@ const NEAR: f64 = 50.0;
 /// Of how many pieces along an axis the chunks are counted that they need beside them.
 const MOST_COUNTED: u64 = 4096;
 
+/// Fewer blocks than keep all threads busy to the end are worth it if they read less than so many tenths of what others do.
+const TENTHS: f64 = 9.0;
+
 /// What blocks that do not stay in the cache cost more, as a part of all costs, each time that they are doubled.
 const BEYOND: f64 = 0.08;
 
@@ -45,6 +48,8 @@ pub(crate) struct Search<'a> {
     pub(crate) cached: u64,
     /// Blocks that are done on their own, as many as keep all threads busy to the end.
     pub(crate) tasks: u64,
+    /// By how many threads blocks are done, where fewer blocks may cost less than reading more for as many; `None` if they may not.
+    pub(crate) threads: Option<f64>,
     /// Bytes that a block of these lengths holds; more for one that is longer.
     pub(crate) held: &'a dyn Fn(&[u64]) -> u64,
 }
@@ -162,12 +167,10 @@ impl Search<'_> {
         let choices = self.choices(&candidates, most);
         // No more than there can be.
         let tasks = choices.first()?.tasks.min(self.tasks);
-        let costs = choices.into_iter().filter(|choice| choice.tasks >= tasks);
-        let costs: Vec<(f64, Choice)> = costs.map(|choice| (self.cost(&choice), choice)).collect();
-        let least = costs.iter().map(|choice| choice.0).min_by(f64::total_cmp)?;
-        let near = costs.into_iter().filter(|choice| choice.0 <= least + least / NEAR);
-        let (_, best) =
-            near.min_by(|one, other| (one.1.held.cmp(&other.1.held)).then(one.0.total_cmp(&other.0)))?;
+        let choices: Vec<(f64, Choice)> =
+            choices.into_iter().map(|choice| (self.cost(&choice), choice)).collect();
+        let enough = cheapest(choices.iter().filter(|one| one.1.tasks >= tasks).cloned())?;
+        let (_, best) = self.fewer(choices, tasks, &enough).unwrap_or(enough);
         let cuts = best.index.iter().zip(&mut candidates).map(|(&at, axis)| axis.swap_remove(at).cuts);
         Some(Found { cuts: cuts.collect(), loads: best.loads, held: best.held })
     }
@@ -196,10 +199,35 @@ impl Search<'_> {
         (self.held)(&self.axes.iter().map(shortest).collect::<Dims<_>>())
     }
 
-    fn cost(&self, choice: &Choice) -> f64 {
+    /// The choice that takes the least time where blocks may be fewer than tasks that keep all threads busy to the end, if it reads clearly
+    /// less than the best of `enough` blocks, and takes less time.
+    fn fewer(
+        &self,
+        mut choices: Vec<(f64, Choice)>,
+        tasks: u64,
+        enough: &(f64, Choice),
+    ) -> Option<(f64, Choice)> {
+        let threads = self.threads?;
+        // Those that end last do so half a block after the others, and no thread does more than one at a time.
+        let lasts = |count: u64| {
+            let count = count.clamp(1, tasks.max(1)) as f64;
+            (1.0 + (threads - 1.0) / (2.0 * count)).max(threads / count)
+        };
+        choices.iter_mut().for_each(|(cost, choice)| *cost *= lasts(choice.tasks));
+        let best = cheapest(choices)?;
+        let is_less = self.read(&best.1) < self.read(&enough.1) / 10.0 * TENTHS;
+        (is_less && best.0 < enough.0 * lasts(enough.1.tasks)).then_some(best)
+    }
+
+    /// Bytes that are read.
+    fn read(&self, choice: &Choice) -> f64 {
         let read =
             choice.loads.iter().zip(&self.chunk_bytes).map(|(&loads, &bytes)| loads as f64 * bytes as f64);
-        let all = read.sum::<f64>() + choice.blocks as f64 * self.overhead as f64;
+        read.sum()
+    }
+
+    fn cost(&self, choice: &Choice) -> f64 {
+        let all = self.read(choice) + choice.blocks as f64 * self.overhead as f64;
         let doublings = (choice.held as f64 / self.cached.max(1) as f64).log2().max(0.0);
         all * (1.0 + BEYOND * doublings)
     }
@@ -246,6 +274,14 @@ impl Search<'_> {
     }
 }
 
+/// Of the choices that cost about the least, the one with the smallest blocks.
+fn cheapest(choices: impl IntoIterator<Item = (f64, Choice)>) -> Option<(f64, Choice)> {
+    let choices: Vec<_> = choices.into_iter().collect();
+    let least = choices.iter().map(|choice| choice.0).min_by(f64::total_cmp)?;
+    let near = choices.into_iter().filter(|choice| choice.0 <= least + least / NEAR);
+    near.min_by(|one, other| (one.1.held.cmp(&other.1.held)).then(one.0.total_cmp(&other.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +312,33 @@ mod tests {
         assert_eq!(longest(30, &[], 205, false), 180);
         assert_eq!(longest(64, &[96], 600, false), 576);
         assert_eq!(longest(64, &[96], 190, false), 128);
+    }
+
+    /// Elements in chunks of 90 that go to chunks of 24: the blocks of each piece along two axes.
+    fn pieces_of(threads: Option<f64>, tasks: u64, most: u64, inputs: (u64, u64)) -> (u64, u64) {
+        let axis = |length: u64, chunk: u64| Axis::of_copy(0..length as i64, (0, 24), (0, chunk));
+        let held = |lengths: &[u64]| lengths.iter().product::<u64>() << 12;
+        let axes = [axis(360, inputs.0), axis(720, inputs.1)].into_iter().collect();
+        let chunk_bytes = [(inputs.0 * inputs.1) << 12].into_iter().collect();
+        let search =
+            Search { axes, chunk_bytes, overhead: 1 << 18, cached: 4 << 20, tasks, threads, held: &held };
+        let found = search.within(most, false).unwrap();
+        (found.cuts.iter().map(Cuts::len).product(), found.loads[0])
+    }
+
+    #[test]
+    fn few_blocks_are_taken_where_many_would_read_more() {
+        let all = 1 << 30;
+        // 16 chunks, each of them in several blocks or in one.
+        let (blocks, loads) = pieces_of(None, 8, all, (90, 180));
+        assert!(blocks >= 8 && loads > 20, "{blocks} {loads}");
+        let (few, once) = pieces_of(Some(2.0), 8, all, (90, 180));
+        assert!((2..8).contains(&few) && once < loads, "{few} {once}");
+        // Not where there are more threads than blocks that read less.
+        assert!(pieces_of(Some(64.0), 256, all, (90, 180)).0 >= 64);
+        // Nor where as many read as little.
+        assert_eq!(pieces_of(Some(2.0), 8, all, (24, 24)), pieces_of(None, 8, all, (24, 24)));
+        assert!(pieces_of(Some(1.0), 8, 200 << 20, (90, 180)).1 < pieces_of(None, 8, 100 << 20, (90, 180)).1);
     }
 
     #[test]
@@ -318,7 +381,8 @@ mod tests {
             let held = |lengths: &[u64]| lengths.iter().product();
             let bytes = lengths.iter().map(|at| at.2).product();
             let search = Search {
-                axes, chunk_bytes: [bytes].into_iter().collect(), overhead, cached: u64::MAX, tasks: 0, held: &held,
+                axes, chunk_bytes: [bytes].into_iter().collect(), overhead, cached: u64::MAX, tasks: 0, threads: None,
+                held: &held,
             };
             let candidates: Vec<_> = search.axes.iter().map(|axis| axis.candidates(false)).collect();
             let mut least = f64::INFINITY;

@@ -12,7 +12,7 @@ use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::operation::Operation;
 use crate::compute::pass_planner::{Limits, OVERHEAD};
-use crate::compute::plan::{InputRead, Plan};
+use crate::compute::plan::{InputRead, Pass, Plan};
 use crate::compute::planner;
 use crate::compute::quantile::Columns;
 use crate::compute::refusal;
@@ -45,7 +45,12 @@ pub(super) fn cheapest(
         return direct;
     }
     let mut best = direct;
+    let mut rounds = None;
     for way in ways {
+        // Fewer bits are more rounds: once these cost more, others do as well.
+        if matches!(way, Way::Rounds(_)) && rounds == Some(false) {
+            continue;
+        }
         let Some(changed) = changed(way, roots, targets)? else { continue };
         let made = match way {
             Way::Counting | Way::Rounds(_) | Way::WholeAxis => {
@@ -61,9 +66,12 @@ pub(super) fn cheapest(
             }
         };
         let is_better = match &best {
-            Ok(found) => cost(&plan) < cost(&found.1),
+            Ok(found) => cost(&plan, limits.threads) < cost(&found.1, limits.threads),
             Err(error) => error.kind() == ErrorKind::MemoryBudget,
         };
+        if matches!(way, Way::Rounds(_)) {
+            rounds = Some(is_better);
+        }
         if is_better {
             plan.notes.push(note(way, &plan, best.as_ref().ok().map(|found| &found.1)));
             plan.way = Some(way);
@@ -155,10 +163,14 @@ fn of_whole_axis(lazy: &Lazy, dtype: DataType) -> Option<(usize, Arc<dyn Kernel>
     }
 }
 
-/// The modelled cost: bytes that are read and those that are written to scratch files, and what beginning blocks costs.
-fn cost(plan: &Plan) -> u64 {
-    let one = |all: u64, pass: &crate::compute::plan::Pass| {
-        all.saturating_add(pass.bytes_read).saturating_add(pass.blocks.len().saturating_mul(OVERHEAD))
+/// The modelled cost: bytes that are read and those that are written to scratch files, and what beginning blocks costs. Where there is no room for
+/// a block of each thread, counting takes longer.
+fn cost(plan: &Plan, threads: u64) -> u64 {
+    let one = |all: u64, pass: &Pass| {
+        let own = pass.bytes_read.saturating_add(pass.blocks.len().saturating_mul(OVERHEAD));
+        let is_long = pass.folding.is_some() && pass.blocks.len() >= threads;
+        let idle = if is_long { threads.div_ceil(pass.in_flight.max(1) as u64) } else { 1 };
+        all.saturating_add(own.saturating_mul(idle.max(1)))
     };
     plan.passes.iter().fold(plan.scratch, one)
 }

@@ -199,19 +199,8 @@ impl Windowed {
         read: &ReadInput<'_>,
     ) -> Result<()> {
         let during = |error: Error| error.during(self.name.clone());
-        let mut elements = Vec::new();
-        for (input, whole) in domains.iter().enumerate() {
-            let needed = self.needed(input, loops, whole)?;
-            let mut memory = Memory::new(byte_len(&lengths(&needed)?, self.dtypes[input].size())?)?;
-            self.fill(input, &needed, whole, read, memory.bytes_mut())?;
-            elements.push((needed, memory));
-        }
-        let given = elements.iter().zip(domains).map(|((domain, memory), whole)| Given {
-            whole,
-            domain,
-            bytes: memory.bytes(),
-        });
-        let given: Vec<Given<'_>> = given.collect();
+        let elements = self.given(loops, domains, read)?;
+        let given = given(&elements, domains);
         if let Some(bytes) = out.as_dense_mut(Order::C) {
             return kernel.run(loops, &given, bytes).map_err(during);
         }
@@ -220,6 +209,23 @@ impl Windowed {
         kernel.run(loops, &given, made.bytes_mut()).map_err(during)?;
         out.copy_from(&View::dense(made.bytes(), &shape, item, Order::C)?);
         Ok(())
+    }
+
+    /// The elements of each input that steps need.
+    pub(super) fn given(
+        &self,
+        loops: &Domain,
+        domains: &[&Domain],
+        read: &ReadInput<'_>,
+    ) -> Result<Vec<(Domain, Memory)>> {
+        let mut elements = Vec::new();
+        for (input, whole) in domains.iter().enumerate() {
+            let needed = self.needed(input, loops, whole)?;
+            let mut memory = Memory::new(byte_len(&lengths(&needed)?, self.dtypes[input].size())?)?;
+            self.fill(input, &needed, whole, read, memory.bytes_mut())?;
+            elements.push((needed, memory));
+        }
+        Ok(elements)
     }
 
     /// Writes the elements of a box of an input, which may reach beyond its ends, to dense memory.
@@ -403,6 +409,16 @@ impl Windowed {
             Ok(())
         }, _other => none())
     }
+}
+
+/// What a kernel is given of inputs over these domains.
+pub(super) fn given<'a>(elements: &'a [(Domain, Memory)], domains: &[&'a Domain]) -> Vec<Given<'a>> {
+    let one = |((domain, memory), whole): (&'a (Domain, Memory), &&'a Domain)| Given {
+        whole,
+        domain,
+        bytes: memory.bytes(),
+    };
+    elements.iter().zip(domains).map(one).collect()
 }
 
 /// Whether elements of a shape are those of a box.

@@ -98,6 +98,7 @@ impl PlanInput {
             overhead: self.block_overhead,
             cached: u64::MAX,
             tasks: 1,
+            threads: None,
             held: &held,
         };
         let room = Room {

@@ -1,5 +1,7 @@
 //! Fresh memory for elements that something else writes.
 
+use std::collections::TryReserveError;
+
 use crate::base::buffer::scratch::no_memory;
 use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::dtype::{DataType, Element};
@@ -46,6 +48,18 @@ pub(crate) fn refresh<T: Element>(
     }
     // SAFETY: `fill` wrote every element, and all bytes are values but for booleans.
     unsafe { elements.set_len(bytes / item) };
+    Ok(())
+}
+
+/// Has a buffer have room for so many words, under huge pages if they are many.
+///
+/// # Errors
+/// If there is no memory for them.
+pub(crate) fn reserve(words: &mut Vec<u64>, wanted: usize) -> std::result::Result<(), TryReserveError> {
+    if words.capacity() < wanted {
+        words.try_reserve_exact(wanted - words.len())?;
+        advise_huge_pages(words.as_mut_ptr().cast(), wanted * 8);
+    }
     Ok(())
 }
 

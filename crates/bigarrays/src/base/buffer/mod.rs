@@ -21,7 +21,7 @@ pub(crate) mod tests;
 mod view;
 mod view_mut;
 
-pub(crate) use fresh::{fresh, refresh};
+pub(crate) use fresh::{fresh, refresh, reserve};
 pub use order::{Order, byte_len};
 pub(crate) use pairs::Pair;
 pub use region::Region;

@@ -1,0 +1,119 @@
+//! Elements that are counted as they are made: a kernel says their numbers, and adds to the cells of these chunk by chunk, so that no block of
+//! numbers is ever there.
+
+use std::ops::Range;
+
+use crate::base::dims::Dims;
+use crate::base::domain::Domain;
+use crate::base::error::{Error, Result};
+use crate::compute::cuts::Cuts;
+use crate::compute::dense::Kernel;
+use crate::compute::expr::{Kind, Lazy};
+use crate::compute::inputs::{Compiled, Leaf};
+use crate::compute::reduction::Reduction;
+use crate::compute::stage::Stage;
+use crate::compute::windowed::{Work, given};
+
+/// So many bytes are held at once, if chunks are smaller.
+const AT_ONCE: u64 = 1 << 20;
+
+impl Stage {
+    /// Whether all that it does is to count elements by numbers that a kernel makes.
+    pub(crate) fn is_counted(&self) -> bool {
+        let (Some(by), [output]) = (&self.by, &self.outputs[..]) else { return false };
+        let counts = |kernel: &dyn Kernel| kernel.counts();
+        let is_made = match by.numbers.kind() {
+            Kind::Convert(of) => match of.kind() {
+                Kind::Operation(of, ..) => matches!(&of.work, Work::Kernel(kernel) if counts(&**kernel)),
+                _ => false,
+            },
+            _ => false,
+        };
+        let is_dense = !by.groups.is_sparse() && !by.groups.drops && output.fill.is_none();
+        is_made && is_dense && output.reduction == Some(Reduction::CountNonzero) && is_true(&output.expr)
+    }
+}
+
+fn is_true(lazy: &Lazy) -> bool {
+    match lazy.kind() {
+        Kind::Constant(bytes) => bytes[0] == 1,
+        Kind::View(_, of) => is_true(of),
+        _ => false,
+    }
+}
+
+impl Compiled {
+    /// Counts the elements of a box by the numbers that the kernel of its only input makes, where these axes are reduced.
+    ///
+    /// # Errors
+    /// Those of reading; `Unsupported` if there is no such kernel.
+    pub(super) fn count(&self, part: &Domain, axes: &[usize], cells: &mut [u64]) -> Result<()> {
+        let none = || Error::unsupported("numbers that no kernel counts");
+        let [input] = &self.inputs[..] else { return Err(none()) };
+        let Leaf::Windows(of, _, inputs) = &input.leaf else { return Err(none()) };
+        let Work::Kernel(kernel) = &of.work else { return Err(none()) };
+        let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
+        let cuts = self.cuts(part, axes)?;
+        let count = cuts.iter().map(Cuts::len).fold(1, u64::saturating_mul);
+        for number in 0..count {
+            let piece = piece(&cuts, number)?;
+            let elements =
+                of.given(&piece, &domains, &|input, part, out| inputs[input].leaf.read(part, out))?;
+            let counted = kernel.count(&piece, &given(&elements, &domains), cells);
+            counted.map_err(|error| error.during(of.name.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// The lengths of what is read at once of a block of these lengths.
+    pub(crate) fn counted_lengths(&self, lengths: &[u64], axes: &[usize]) -> Result<Dims<u64>> {
+        let steps = self.steps(lengths, axes)?;
+        Ok(lengths.iter().zip(steps).map(|(&length, (_, step))| length.min(step)).collect())
+    }
+
+    fn cuts(&self, part: &Domain, axes: &[usize]) -> Result<Dims<Cuts>> {
+        let steps = self.steps(part.shape(), axes)?;
+        Ok(part.ranges().zip(steps).map(|(range, step)| Cuts::over(range, step)).collect())
+    }
+
+    /// Where pieces of a block begin along each axis, and how long they are: chunks of what is stored along the axes that are reduced, or some
+    /// of them if they are small.
+    fn steps(&self, lengths: &[u64], axes: &[usize]) -> Result<Dims<(i64, u64)>> {
+        let whole = self.domain.origin().iter().zip(lengths);
+        let mut steps: Dims<(i64, u64)> = whole.map(|(&first, &length)| (first, length.max(1))).collect();
+        let Some(grid) = self.counted_grid()? else { return Ok(steps) };
+        for &axis in axes.iter().filter(|&&axis| axis < grid.len()) {
+            steps[axis] = (grid[axis].0, grid[axis].1.max(1));
+        }
+        let bytes = |steps: &[(i64, u64)]| {
+            let lengths = steps.iter().zip(lengths).map(|(step, &length)| step.1.min(length));
+            self.held(&lengths.collect::<Dims<u64>>(), true, 0)
+        };
+        while bytes(&steps) < AT_ONCE {
+            let Some(&axis) = axes.iter().rev().find(|&&axis| steps[axis].1 < lengths[axis]) else { break };
+            steps[axis].1 = steps[axis].1.saturating_mul(2);
+        }
+        Ok(steps)
+    }
+
+    /// The chunks of the stored array whose elements are counted; `None` if it is none.
+    fn counted_grid(&self) -> Result<Option<Dims<(i64, u64)>>> {
+        let Some(Leaf::Windows(_, _, inputs)) = self.inputs.first().map(|input| &input.leaf) else {
+            return Ok(None);
+        };
+        match inputs.first().map(|input| &input.leaf) {
+            Some(Leaf::Array(array)) => Ok(Some(array.chunk_grid()?.into_iter().collect())),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The piece of a number, in C order.
+fn piece(cuts: &[Cuts], mut number: u64) -> Result<Domain> {
+    let mut ranges: Dims<Range<i64>> = cuts.iter().map(|_| 0..0).collect();
+    for (range, cuts) in ranges.iter_mut().zip(cuts).rev() {
+        *range = cuts.get(number % cuts.len().max(1));
+        number /= cuts.len().max(1);
+    }
+    Domain::from_ranges(&ranges)
+}
