@@ -108,7 +108,9 @@ fn what_is_computed_is_not_computed_again_unless_its_inputs_changed() {
     bench.ok(line);
     let again = bench.says(&format!("{line} --memory 64M"));
     assert!(again.contains("an earlier run") && again.contains("computed d: "), "{again}");
-    for other in ["compute m=max(a);a-m a=a -o d -o m=mean --resume", "compute m=mean(a);a-m a=a -o d -o m=mean"] {
+    for other in
+        ["compute m=max(a);a-m a=a -o d -o m=mean --resume", "compute m=mean(a);a-m a=a -o d -o m=mean"]
+    {
         assert!(bench.fails(other, 1).contains("already exists"));
     }
     array.write(&[0, 0], Array2::from_elem((1, 1), 9u8).view()).unwrap();
