@@ -469,6 +469,20 @@ def test_work_follows_what_is_stored_wherever_cells_begin(tmp_path: Path) -> Non
     assert len(list((tmp_path / "huge").rglob("*-*"))) < 400
 
 
+def test_factors_of_scales_are_known_where_no_size_of_elements_is(tmp_path: Path) -> None:
+    values = np.random.default_rng(8).integers(0, 200, (12, 5, 17), dtype="uint8")
+    array = ba.create(tmp_path / "a", shape=values.shape, dtype="uint8", chunk_shape=(8, 6, 16), format="n5", key="s0")
+    array[...] = values
+    keys = ba.downsample(array, levels=2, factors=(3, 1, 2), method="max")
+    # That follows from no shape: 12 to 2, and 17 to 5.
+    assert [scale.resolution for scale in ba.open(tmp_path / "a").scales] == [(1, 1, 1), (3, 1, 2), (9, 1, 4)]
+    array = ba.open(tmp_path / "a", mode="r+")
+    array[...] = values + 1
+    assert ba.downsample(array, box=array.domain, method="max") == keys
+    due = reference(values + 1, (9, 1, 4), np.max)
+    np.testing.assert_array_equal(ba.open(tmp_path / "a", scale=2)[...], due)
+
+
 def test_levels_without_elements_are_refused_if_they_are_asked_for() -> None:
     values = np.ones((3, 3, 3), "uint8")
     array = ba.create("memory://pyramid/none", domain="5:8,5:8,5:8", dtype="uint8", resolution=(8, 8, 8), chunk_shape=(2, 2, 2))

@@ -23,6 +23,8 @@ pub(super) struct Taken {
     pub(super) waiting: Vec<(u64, Vec<u64>)>,
     /// Bytes for good.
     pub(super) forever: u64,
+    /// Whether what has waited for the block goes before its own is there, and not after.
+    pub(super) is_met_first: bool,
 }
 
 /// What there would be if blocks were done one after the other.
@@ -95,15 +97,15 @@ impl Ordered {
         while let Some(taken) = self.ahead.remove(&self.done) {
             self.done += 1;
             self.forever += taken.forever;
-            let of_block = taken.waiting.iter().filter(|(_, others)| !others.is_empty());
-            self.waiting += of_block.map(|(bytes, _)| bytes).sum::<u64>();
-            self.peak = self.peak.max(self.waiting + self.forever);
-            for (bytes, others) in taken.waiting.into_iter().filter(|(_, others)| !others.is_empty()) {
+            if taken.is_met_first {
+                self.meet(taken.number);
+            }
+            let own: u64 = taken.waiting.iter().map(|(bytes, _)| bytes).sum();
+            self.peak = self.peak.max(self.waiting + own + self.forever);
+            for (bytes, others) in taken.waiting {
                 self.wait(taken.number, bytes, &others);
             }
-            for number in self.awaited.remove(&taken.number).unwrap_or_default() {
-                self.finish(number);
-            }
+            self.meet(taken.number);
         }
     }
 
@@ -113,12 +115,18 @@ impl Ordered {
         for &other in later.clone() {
             self.awaited.entry(other).or_default().push(self.count);
         }
-        match later.count() {
-            0 => self.waiting -= bytes,
-            count => {
-                self.open.insert(self.count, (bytes, count));
-                self.count += 1;
-            }
+        let count = later.count();
+        if count > 0 {
+            self.waiting += bytes;
+            self.open.insert(self.count, (bytes, count));
+            self.count += 1;
+        }
+    }
+
+    /// Ends all waits for a block.
+    fn meet(&mut self, number: u64) {
+        for waiting in self.awaited.remove(&number).unwrap_or_default() {
+            self.finish(waiting);
         }
     }
 
@@ -140,19 +148,31 @@ mod tests {
     /// A row of blocks, each beside the next.
     fn row(number: u64, count: u64) -> Taken {
         let beside = [number.checked_sub(1), Some(number + 1).filter(|&next| next < count)];
-        Taken { number, waiting: vec![(100, beside.into_iter().flatten().collect())], forever: 1 }
+        Taken {
+            number,
+            waiting: vec![(100, beside.into_iter().flatten().collect())],
+            forever: 1,
+            is_met_first: false,
+        }
     }
 
     #[test]
     fn what_waits_for_one_block_goes_with_that_one() {
         // Four blocks in a square: each leaves something to the next one of a row, and more to the one of the next row.
         let ends: [&[(u64, Vec<u64>)]; 4] =
-            [&[(1, vec![1]), (10, vec![2])], &[(10, vec![3])], &[(1, vec![3])], &[(5, vec![2]), (7, vec![])]];
+            [&[(1, vec![1]), (10, vec![2])], &[(10, vec![3])], &[(1, vec![3])], &[]];
+        for (is_met_first, most) in [(false, 21), (true, 20)] {
+            expect_peak(&ends, is_met_first, most);
+        }
+    }
+
+    fn expect_peak(ends: &[&[(u64, Vec<u64>)]; 4], is_met_first: bool, most: u64) {
         for order in [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]] {
             let front = Front::new(100);
-            let taken = |number: u64| Taken { number, waiting: ends[number as usize].to_vec(), forever: 0 };
+            let waiting = |number: u64| ends[number as usize].to_vec();
+            let taken = |number| Taken { number, waiting: waiting(number), forever: 0, is_met_first };
             let peak = order.iter().fold(0, |_, &number| front.add(number, taken(number)));
-            assert_eq!(peak, 21);
+            assert_eq!(peak, most);
             assert_eq!(front.ordered.locked().waiting, 0);
         }
     }

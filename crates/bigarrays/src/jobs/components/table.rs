@@ -131,8 +131,11 @@ impl<'a> Table<'a> {
     fn expect_room(&self, position: u64, number: u64, part: &Part, beside: &[(u64, Dims<i8>)]) -> Result<()> {
         let (all, touching) = (part.count() as u64, part.touching() as u64);
         let forever = (all - touching) * INNER + touching * TOUCHING + BLOCK;
-        let waiting = vec![(part.bytes(), beside.iter().map(|one| one.0).collect())];
-        let bytes = self.front.add(position, Taken { number, waiting, forever });
+        let waiting = match beside {
+            [] => Vec::new(),
+            beside => vec![(part.bytes(), beside.iter().map(|one| one.0).collect())],
+        };
+        let bytes = self.front.add(position, Taken { number, waiting, forever, is_met_first: false });
         if bytes <= self.most {
             return Ok(());
         }

@@ -321,8 +321,10 @@ impl Ends {
                 faces.push(((if is_above { number } else { beside }, axis), beside, face));
             }
         }
-        let waiting = faces.iter().map(|(_, beside, face)| (bytes_of(face.len() as u64), vec![*beside]));
-        let taken = Taken { number, waiting: waiting.collect(), forever: 0 };
+        // Those of blocks before it are there, if blocks are done in their order.
+        let later = faces.iter().filter(|(_, beside, _)| *beside > number);
+        let waiting = later.map(|(_, beside, face)| (bytes_of(face.len() as u64), vec![*beside])).collect();
+        let taken = Taken { number, waiting, forever: 0, is_met_first: true };
         let bytes = self.front.add(blocks.plan.position(number), taken);
         if bytes > self.most {
             let most = self.most;
