@@ -590,3 +590,12 @@ def test_ways_are_taken_up_and_planned(way: str, tmp_path: Path) -> None:
     planned.finish()
     same(ba.open(tmp_path / "z")[...], expected)
     same(lazy.save(tmp_path / "z2", processes=2, **options)[...], expected)
+
+
+def test_a_refusal_names_the_scratch_folder_that_would_do(tmp_path: Path) -> None:
+    _, array = pancakes("float64", (96, 120, 150))
+    options: dict[str, Any] = {"format": "zarr3", "memory": 6 << 20, "resume": tmp_path / "journal"}
+    scores = array.lazy - array.lazy.median()
+    with pytest.raises(ba.MemoryBudgetError, match="or name a scratch folder"):
+        scores.save(tmp_path / "a", **options)
+    scores.save(tmp_path / "a", scratch=tmp_path, **options)

@@ -23,6 +23,9 @@ _SLOW, _SOONER, _FEW, _LONG = 1.25, 1.1, 20, 2.0
 #: The most workers that have a part at the same time. Who has it second may be slow as well.
 _COPIES = 3
 
+#: What the mark says for all parts.
+_ALL = "all"
+
 #: Parts whose durations are known: of those that were done last.
 _KNOWN = 1000
 
@@ -200,7 +203,7 @@ class _Giving(Generic[_T]):
             self._by.stop(left)
             return
         try:
-            Path(self._mark).write_text("")
+            Path(self._mark).write_text(f"{_ALL}\n")
         except OSError as refused:
             error.add_note(f"workers cannot be told to stop: {refused}")
         # Who does not wait, by another Ctrl-C, leaves it for tasks that have not begun.
@@ -299,7 +302,9 @@ def is_called_off(mark: str, part: Any = None) -> bool:
         text = Path(mark).read_text()
     except OSError:
         return False
-    return not text or f"{part}" in text.splitlines()
+    # A line that is being written is none yet.
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    return _ALL in lines or f"{part}" in lines
 
 
 def _returned(future: Future[Any]) -> BaseException | Answer | None:

@@ -17,7 +17,7 @@ use crate::compute::grids::Grid;
 use crate::compute::inputs::{Compiled, Input};
 use crate::compute::plan::{Cut, Flow, Folding, InputRead, PLANE, Pass, Terms};
 use crate::compute::program::TILE;
-use crate::compute::refusal::Needed;
+use crate::compute::refusal::{Needed, SCRATCH};
 use crate::compute::search::{Found, least_common_multiple};
 use crate::compute::stage::{Output, Root, Stage};
 use crate::compute::steady::Versions;
@@ -408,16 +408,15 @@ impl<'a> Planner<'a> {
 
     pub(super) fn refusal(&self, block: u64) -> Error {
         let needed = block.saturating_add(self.terms.all());
-        let scratch =
-            if self.may_spill { ", or name a scratch folder for results of earlier passes" } else { "" };
+        let scratch = if self.may_spill { SCRATCH } else { "" };
+        let Terms { results, decoding, .. } = self.terms;
+        let others = self.terms.all().saturating_sub(results.saturating_add(decoding));
         let reason = format!(
-            "computing {} takes {} MiB at least, the budget is {} bytes: {} of results, {} of decoding, {block} of \
-             the smallest block; raise the budget, or ask for a part{scratch}",
+            "computing {} takes {} MiB at least, the budget is {} bytes: {results} of results, {decoding} of decoding, {others} of tiles and \
+             notes of chunks, {block} of the smallest block; raise the budget, or ask for a part{scratch}",
             self.stage.text(),
             needed.div_ceil(1 << 20),
             self.limits.memory,
-            self.terms.results,
-            self.terms.decoding
         );
         Error::new(ErrorKind::MemoryBudget, reason).caused_by(Needed(needed))
     }

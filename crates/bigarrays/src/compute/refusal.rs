@@ -17,6 +17,9 @@ impl fmt::Display for Needed {
 
 impl StdError for Needed {}
 
+/// What would do where results of earlier passes may be in files.
+pub(super) const SCRATCH: &str = ", or name a scratch folder for results of earlier passes";
+
 /// The refusal of the pass that takes the most of those that do not fit.
 pub(super) struct Refusal {
     needed: u64,
@@ -54,5 +57,16 @@ pub(super) fn lesser(one: Error, other: Error) -> Error {
     match (needed(&one), needed(&other)) {
         (Some(own), Some(less)) if less < own => other,
         _ => one,
+    }
+}
+
+/// The same of the direct way, where another one needs files that there may not be.
+pub(super) fn without_files(refused: Error) -> Error {
+    match needed(&refused) {
+        Some(needed) if !refused.reason().ends_with(SCRATCH) => {
+            let reason = format!("{}{SCRATCH}", refused.reason());
+            Error::new(ErrorKind::MemoryBudget, reason).caused_by(Needed(needed))
+        }
+        _ => refused,
     }
 }

@@ -61,7 +61,12 @@ pub(super) fn cheapest(
         let (passes, mut plan) = match made {
             Ok(made) => made,
             Err(error) => {
-                best = best.map_err(|refused| refusal::lesser(refused, error));
+                let wants_files =
+                    limits.is_resumable && !limits.has_scratch && error.kind() == ErrorKind::InvalidArgument;
+                best = best.map_err(|refused| match wants_files {
+                    true => refusal::without_files(refused),
+                    false => refusal::lesser(refused, error),
+                });
                 continue;
             }
         };

@@ -314,13 +314,6 @@ fn spec_of(
     let is_zero = source.scales_begin_at_zero()?;
     spec.array.domain = if is_zero { domain.clone() } else { Domain::from_shape(domain.shape())? };
     spec.array.incomplete = false;
-    if spec.array.resolution.is_none()
-        && spec.array.axes.is_none()
-        && let Some(scale) = source.scales().get(source.scale())
-    {
-        // Shapes, which are rounded, do not say the factors.
-        spec.array.resolution = Some(scale.resolution.size.to_vec());
-    }
     if let Some(sizes) = &mut spec.array.resolution {
         let space: Vec<u64> = match sizes.len() == factor.len() {
             true => factor.to_vec(),
