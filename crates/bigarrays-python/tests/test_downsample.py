@@ -249,6 +249,52 @@ def test_the_source_is_read_once_wherever_it_begins(
     assert_same_scales(tmp_path / "a", tmp_path / "b", levels)
 
 
+def stored_bytes(place: Path) -> int:
+    return sum(file.stat().st_size for file in (place / "8_8_8").iterdir())
+
+
+@pytest.mark.parametrize("origin", [(3, 5, 7), (-21, -7, -5)])
+@pytest.mark.parametrize(("way", "most"), [("sharding", 1.1), ("box", 1.1), ("resume", 1.6), ("processes", 0)])
+def test_little_of_the_source_is_read_twice_wherever_it_begins(
+    tmp_path: Path, origin: tuple[int, ...], way: str, most: float
+) -> None:
+    values = np.random.default_rng(6).integers(0, 99, (200, 190, 120), dtype="uint32")
+    # What is kept between stages is read as well: of the largest of elements, little.
+    given: dict[str, Any] = {"levels": 4, "factors": (2, 2, 2), "method": "max"}
+    known: dict[str, Any] = {"chunk_shape": (32, 32, 32), "origin": origin}
+    layer(tmp_path / "plain", values, **known)
+    ba.downsample(ba.open(tmp_path / "plain", mode="r+"), **given)
+    array = layer(tmp_path / "a", values, **known, encoding="compressed_segmentation")
+    if way == "box":
+        ba.downsample(array, **given)
+        for scale in range(1, 5):
+            ba.open(tmp_path / "a", scale=scale, mode="r+")[...] = 7
+        given = {"method": "max", "box": array.domain}
+    if way == "resume":
+        given["resume"] = tmp_path / "journal"
+    if way == "sharding":
+        given["sharding"] = True
+    before = bytes_read()
+    ba.downsample(array, **given, **{"processes": 2} if way == "processes" else {})
+    read = bytes_read() - before
+    assert way == "processes" or stored_bytes(tmp_path / "a") <= read < stored_bytes(tmp_path / "a") * most
+    assert_same_scales(tmp_path / "plain", tmp_path / "a", 4)
+
+
+@pytest.mark.parametrize("box", [((3, 9), (20, 31), (8, 9)), ((-1, 2), (-3, 40), (30, 41)), ((39, 43), (44, 45), (44, 47))])
+def test_boxes_are_made_anew_wherever_a_layer_begins(tmp_path: Path, box: Any) -> None:
+    rng, origin = np.random.default_rng(9), (-5, -3, 7)
+    values = rng.integers(0, 200, (48, 48, 40), dtype="uint8")
+    given: dict[str, Any] = {"levels": 3, "factors": (2, 2, 2), "method": "mean"}
+    array = layer(tmp_path / "a", values, origin=origin)
+    ba.downsample(array, **given)
+    array[tuple(slice(*along) for along in box)] = rng.integers(0, 200, [end - first for first, end in box], dtype="uint8")
+    layer(tmp_path / "b", array[...], origin=origin)
+    ba.downsample(ba.open(tmp_path / "b", mode="r+"), **given)
+    ba.downsample(ba.open(tmp_path / "a", mode="r+"), box=box, method="mean")
+    assert_same_scales(tmp_path / "a", tmp_path / "b", 3)
+
+
 def test_what_is_stored_of_a_layer_that_begins_anywhere_is_made_alone(tmp_path: Path) -> None:
     domain = ((3, 403), (5, 405), (7, 207))
     for name in ("a", "b"):

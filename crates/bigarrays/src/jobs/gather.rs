@@ -81,12 +81,17 @@ impl Gather {
         Self { inner: Arc::clone(store), kept: Mutex::default() }
     }
 
+    /// Bytes of what was collected.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.kept.locked().bytes as u64
+    }
+
     /// Puts what was collected, if that is more bytes than this.
     ///
     /// # Errors
     /// Any error of the store.
     pub(crate) fn put_if_over(&self, most: u64) -> Result<()> {
-        if self.kept.locked().bytes as u64 > most { self.put() } else { Ok(()) }
+        if self.waiting() > most { self.put() } else { Ok(()) }
     }
 
     /// Puts all that was collected, in one batch.

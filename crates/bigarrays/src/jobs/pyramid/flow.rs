@@ -3,22 +3,24 @@
 //! results follow from where elements lie alone.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use crate::array::Array;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
+use crate::jobs::pyramid::joining::{indexes, split};
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
-use crate::jobs::pyramid::seams::{Segment, around, is_across, segments};
+use crate::jobs::pyramid::seams::is_across;
+use crate::jobs::pyramid::shards::Shards;
 use crate::jobs::pyramid::spare::Spare;
-use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
+use crate::jobs::pyramid::tree::{Index, Tree, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
-use crate::jobs::pyramid::windows::each_row;
+use crate::jobs::pyramid::windows::Counts;
 
 /// A chunk that is in the middle of being made.
 struct Node<C> {
@@ -40,11 +42,13 @@ pub(super) struct Flow<'r, 'a, T: Voxel, K: Kernel<T>> {
     nodes: Nodes<K::Cells>,
     /// Memory of elements.
     elements: Spare<Vec<T>>,
+    shards: Shards,
 }
 
 impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
     pub(super) fn new(making: &'r Making<'a, T, K>, tree: &'r Tree<'r>) -> Self {
-        Self { making, tree, nodes: Mutex::default(), elements: Spare::default() }
+        let shards = Shards::new(making.waiting);
+        Self { making, tree, nodes: Mutex::default(), elements: Spare::default(), shards }
     }
 
     /// An error unless all chunks are made that were begun.
@@ -64,13 +68,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
             let whole = |to: &Domain, step: &[u64]| {
                 making.kernel.read_new(elements, &making.windows(&part, to, step))
             };
-            let strip = |strip: &Domain| {
-                let ones = vec![1u64; part.shape().len()];
-                let own =
-                    cut(elements, &making.shape(&part), &making.place(strip, &part), &making.shape(strip));
-                making.kernel.read_new(&own, &making.windows(strip, strip, &ones))
-            };
-            self.deliver(0, &part, &whole, &strip)
+            self.deliver(0, &part, &whole, &|strip| making.strip(elements, &part, strip))
         })?;
         Ok(part.checked_len()?.saturating_mul(size_of::<T>() as u64))
     }
@@ -88,18 +86,13 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
             return Ok(());
         };
         let touched = domain_of(part, &next.step, Downsampling::Mean)?.intersect(&next.active);
-        let inner = inner(part, &fine.active, &next.step)?;
         for index in indexes(&index_ranges(&touched, &next.chunks)) {
             let Some(target) = self.tree.part(tier + 1, &index).filter(|_| self.is_made(tier + 1, &index))
             else {
                 continue;
             };
-            let (own, coarse) = (inner.intersect(&target), touched.intersect(&target));
+            let (own, strips) = split(part, &fine.active, &target, &next.step)?;
             let cells = (!own.is_empty()).then(|| whole(&own, &next.step));
-            let of = |coarse: &Domain| -> Result<Domain> {
-                Ok(made_of(coarse, next.step.iter().copied())?.intersect(part))
-            };
-            let strips = around(&of(&coarse)?, &of(&own)?)?;
             let strips = strips.into_iter().map(|place| (place.clone(), strip(&place))).collect();
             self.take(tier + 1, &index, &target, (&own, cells), strips)?;
         }
@@ -146,8 +139,8 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
         let (making, level) = (self.making, &self.tree.levels[tier]);
         let counts = making.counts(level, target);
         let mut cells = cells.unwrap_or_else(|| making.kernel.constant(making.fill, &counts));
-        self.close(tier, target, &mut cells, strips)?;
-        making.write((&level.array, target), (&cells, &counts), &self.elements)?;
+        making.close((&self.tree.levels[tier - 1], &level.step), target, &mut cells, strips)?;
+        self.write(tier, target, (&cells, &counts))?;
         let whole = |to: &Domain, step: &[u64]| {
             making.kernel.coarsen_new(&cells, &counts, &making.windows(target, to, step))
         };
@@ -155,41 +148,24 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
         self.deliver(tier, target, &whole, &|strip| whole(strip, &ones))
     }
 
-    /// Makes the cells of a chunk that lie across the ends of chunks of the level before.
-    fn close(
-        &self,
-        tier: usize,
-        target: &Domain,
-        cells: &mut K::Cells,
-        strips: &[(Domain, K::Cells)],
-    ) -> Result<()> {
-        let (making, fine, level) = (self.making, &self.tree.levels[tier - 1], &self.tree.levels[tier]);
-        let (kernel, ones) = (making.kernel, vec![1u64; target.shape().len()]);
-        let of = |coarse: &Domain| -> Result<Domain> {
-            Ok(made_of(coarse, level.step.iter().copied())?.intersect(&fine.active))
-        };
-        for seam in seams(target, &of(target)?, fine, &level.step)? {
-            let place = of(&seam)?;
-            let counts = making.counts(fine, &place);
-            let mut parts = kernel.constant(making.fill, &counts);
-            for (strip, found) in strips {
-                let both = strip.intersect(&place);
-                if both.is_empty() {
-                    continue;
-                }
-                let own = kernel.coarsen_new(
-                    found,
-                    &making.counts(fine, strip),
-                    &making.windows(strip, &both, &ones),
-                );
-                let at = making.place(&both, &place);
-                kernel.put(&mut parts, &making.shape(&place), &at, &own, &making.shape(&both));
-            }
-            let made = kernel.coarsen_new(&parts, &counts, &making.windows(&place, &seam, &level.step));
-            let at = making.place(&seam, target);
-            kernel.put(cells, &making.shape(target), &at, &made, &making.shape(&seam));
+    fn write(&self, tier: usize, target: &Domain, cells: (&K::Cells, &Counts)) -> Result<()> {
+        let level = &self.tree.levels[tier];
+        let to = |array: &Array| self.making.write((array, target), cells, &self.elements);
+        if level.array.shard_shape().is_none() {
+            return to(&level.array);
         }
-        Ok(())
+        let grid = level.array.write_grid()?;
+        let shard: Index = index_ranges(target, &grid).iter().map(|along| along.start).collect();
+        let along = shard.iter().zip(&grid).map(|(&at, &(first, length))| {
+            let start = first.saturating_add(at.saturating_mul(length as i64));
+            start..start.saturating_add_unsigned(length)
+        });
+        let whole = Domain::from_ranges(&along.collect::<Vec<_>>())?.intersect(&level.active);
+        let chunks = || {
+            let all = indexes(&index_ranges(&whole, &level.chunks));
+            all.iter().filter(|index| self.is_made(tier, index)).count() as u64
+        };
+        self.shards.write(((tier, shard), &level.array), chunks, to)
     }
 
     fn node(&self, key: (usize, Index), target: &Domain) -> Result<Arc<Mutex<Node<K::Cells>>>> {
@@ -214,53 +190,6 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
                 self.tree.has_leaf(&index_ranges(&place.intersect(&source.active), &source.chunks))
             })
     }
-}
-
-/// The cells of which a box has all that there is.
-fn inner(part: &Domain, active: &Domain, step: &[u64]) -> Result<Domain> {
-    let along = |((part, active), &step): ((Range<i64>, Range<i64>), &u64)| {
-        let step = step as i64;
-        let up = |at: i64| at.div_euclid(step) + i64::from(at.rem_euclid(step) != 0);
-        let down = |at: i64| at.div_euclid(step);
-        let start = if part.start == active.start { down(part.start) } else { up(part.start) };
-        let end = if part.end == active.end { up(part.end) } else { down(part.end) };
-        start..end.max(start)
-    };
-    Domain::from_ranges(&part.ranges().zip(active.ranges()).zip(step).map(along).collect::<Vec<_>>())
-}
-
-/// Boxes of the cells of a chunk that lie across the ends of chunks of the level before, of which it is made of the box `place`.
-fn seams(target: &Domain, place: &Domain, fine: &Level, step: &[u64]) -> Result<Vec<Domain>> {
-    let all: Vec<Vec<Segment>> = target
-        .ranges()
-        .zip(place.ranges())
-        .zip(fine.chunks.iter().zip(step))
-        .map(|((coarse, place), (&grid, &step))| segments(&coarse, &place, grid, step))
-        .collect();
-    let ranges: Dims<Range<i64>> = all.iter().map(|axis| 0..axis.len() as i64).collect();
-    let mut found = Vec::new();
-    for index in indexes(&ranges) {
-        let own: Vec<&Segment> = index.iter().zip(&all).map(|(&at, axis)| &axis[at as usize]).collect();
-        if own.iter().any(|segment| segment.is_across) {
-            let ranges: Vec<_> = own.iter().map(|segment| segment.range.clone()).collect();
-            found.push(Domain::from_ranges(&ranges)?);
-        }
-    }
-    Ok(found)
-}
-
-fn indexes(ranges: &[Range<i64>]) -> Vec<Index> {
-    let mut found = Vec::new();
-    for_each_index(ranges, |index| found.push(Index::from(index)));
-    found
-}
-
-/// The elements of a box of `shape` that lies in one of `whole`, from `at` on.
-fn cut<T: Copy>(elements: &[T], whole: &[usize], at: &[usize], shape: &[usize]) -> Vec<T> {
-    let mut found = Vec::with_capacity(shape.iter().product());
-    let length = shape.last().copied().unwrap_or(1);
-    each_row(whole, at, shape, |source, _| found.extend_from_slice(&elements[source..source + length]));
-    found
 }
 
 /// The source as a level: its chunks, and what of it is made into levels.

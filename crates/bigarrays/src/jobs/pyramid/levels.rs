@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::array::Array;
+use crate::array::{Array, ChunkSet};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -266,6 +266,33 @@ impl Levels {
             level.active = level.active.intersect(&made_of(&coarsest, times)?);
         }
         Ok(Self { source: relative, levels, are_listed: false })
+    }
+
+    /// Whether these are all chunks that the source can have.
+    pub(super) fn are_all(&self, stored: &ChunkSet) -> bool {
+        let along = self.source.chunk_shape().into_iter().zip(self.source.shape());
+        let count = along.map(|(chunk, &length)| length.div_ceil(chunk.max(1)));
+        stored.len() == count.fold(1, u64::saturating_mul)
+    }
+
+    /// Takes several chunks of each level for one, as long as what one of the first is made of, of elements and cells of so many bytes,
+    /// takes no more than `most`: less of the source is then read again for the next, where cells lie across the ends of its chunks.
+    pub(super) fn widen(&mut self, most: u64, item: u64, cell: u64) {
+        let Some(first) = self.levels.first() else { return };
+        let (mut chunks, mut times): (Dims<u64>, Dims<u64>) =
+            (first.chunks.iter().map(|chunk| chunk.1).collect(), Dims::from_elem(1, first.chunks.len()));
+        let cells = first.factor.iter().fold(item, |all, &factor| all.saturating_mul(factor));
+        let each = cells.saturating_add(4 * (item + cell));
+        for axis in (0..chunks.len()).cycle().take(16 * chunks.len()) {
+            let all = chunks.iter().fold(each, |all, &chunk| all.saturating_mul(chunk));
+            if all.saturating_mul(2) <= most && chunks[axis] < first.active.shape()[axis] {
+                chunks[axis] *= 2;
+                times[axis] *= 2;
+            }
+        }
+        for level in &mut self.levels {
+            level.chunks.iter_mut().zip(&times).for_each(|(chunk, times)| chunk.1 *= times);
+        }
     }
 
     /// The most elements of the source that become one.

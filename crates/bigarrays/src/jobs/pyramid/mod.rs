@@ -7,6 +7,7 @@
 mod beside;
 mod coarsen;
 mod flow;
+mod joining;
 mod kept;
 mod kernel;
 mod levels;
@@ -17,8 +18,10 @@ mod once;
 mod options;
 mod pass;
 mod pick;
+mod reading;
 mod run;
 mod seams;
+mod shards;
 mod spare;
 mod stages;
 mod tally;

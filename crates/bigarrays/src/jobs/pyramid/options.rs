@@ -134,6 +134,11 @@ const UNITS_OF_BUDGET: u64 = 4;
 pub(super) const UNIT_STEP: &str = "unit ";
 
 impl PyramidOptions<'_> {
+    /// Whether the work is cut into units, for a later run or for several processes.
+    pub(super) fn is_cut(&self) -> bool {
+        self.journal.is_some() || self.work.units().is_some()
+    }
+
     /// The most bytes of the source that a unit is made of: as others have it, or an earlier run had it.
     pub(super) fn unit_bytes(&self) -> u64 {
         let noted =
@@ -162,7 +167,7 @@ pub struct Pyramid {
     /// How elements become one.
     pub method: Downsampling,
     /// How often the source was read: more than once if chunks of levels do not lie within each other, as those of layers that begin at
-    /// coordinates that the factors do not divide, and the work is cut into units, scales are sharded or the store is far.
+    /// coordinates that the factors do not divide, and levels are made by strides, the source is sharded or far, or the budget too small.
     pub passes: usize,
     /// How many units each stage has. Those of a stage can be made by different processes.
     pub units: Vec<u64>,

@@ -1,12 +1,10 @@
 //! One pass over the source: leaves are read, and cells go up the tree.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::array::Array;
-use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
 use crate::base::sync::MutexExt;
@@ -17,20 +15,16 @@ use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
+use crate::jobs::pyramid::reading::joined;
 use crate::jobs::pyramid::spare::Spare;
-use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
+use crate::jobs::pyramid::tree::{Index, Tree};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
-use crate::store::NEAR;
-
-/// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
-/// cache of the processor while cells are made of them.
-pub(super) const IN_CACHE: u64 = 512 << 10;
 
 /// What is in the middle of being made of the finest level: cells of a chunk of a coarser one.
 struct Node<C> {
     /// Until it is whole.
-    cells: Option<C>,
+    pub(super) cells: Option<C>,
     /// How many leaves are missing.
     missing: u64,
     /// Cells that are still to be said.
@@ -38,12 +32,12 @@ struct Node<C> {
 }
 
 /// A unit under way.
-struct Unit {
+pub(super) struct Unit {
     /// Leaves that are missing.
     left: AtomicU64,
     /// Where chunks of each level wait that lie in shards.
     gathers: Vec<Option<Arc<Gather>>>,
-    reads: Arc<Reads>,
+    pub(super) reads: Arc<Reads>,
     /// Whether an earlier run has made it.
     is_done: OnceLock<bool>,
 }
@@ -52,19 +46,21 @@ type Nodes<C> = Mutex<HashMap<(usize, Index), Arc<Mutex<Node<C>>>>>;
 
 /// One pass.
 pub(super) struct Pass<'r, 'a, T: Voxel, K: Kernel<T>> {
-    making: &'r Making<'a, T, K>,
-    tree: &'r Tree<'a>,
+    pub(super) making: &'r Making<'a, T, K>,
+    pub(super) tree: &'r Tree<'a>,
     number: u64,
     nodes: Nodes<K::Cells>,
     units: Mutex<HashMap<Index, Arc<Unit>>>,
-    entries: Option<Entries<'r>>,
+    pub(super) entries: Option<Entries<'r>>,
     /// Levels that were made before, and their cells, of which the finest level is made; without, of the source.
     finer: Option<(&'r Tree<'a>, Kept)>,
     /// Where cells of the coarsest level are kept, if it is not the last one.
     kept: Option<Kept>,
+    /// The source in boxes of whole chunks, if cells lie across their ends and it is read in these.
+    pub(super) joined: Option<Level>,
     /// Memory of elements, and of cells of each level.
-    elements: Spare<Vec<T>>,
-    cells: Vec<Spare<K::Cells>>,
+    pub(super) elements: Spare<Vec<T>>,
+    pub(super) cells: Vec<Spare<K::Cells>>,
 }
 
 impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
@@ -77,7 +73,8 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
     ) -> Self {
         let cells = tree.levels.iter().map(|_| Spare::default()).collect();
         let (nodes, units, elements) = (Mutex::default(), Mutex::default(), Spare::default());
-        Self { making, tree, number, nodes, units, entries, finer, kept, elements, cells }
+        let joined = if finer.is_none() { joined(making, &tree.levels[0]) } else { None };
+        Self { making, tree, number, nodes, units, entries, finer, kept, joined, elements, cells }
     }
 
     /// Works off a leaf, and what it completes. Returns the bytes of the source that it took.
@@ -186,134 +183,6 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Pass<'r, 'a, T, K> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The cells of a box of the finest level.
-    fn read(&self, level: &Level, part: &Domain, unit: &Unit) -> Result<K::Cells> {
-        let making = self.making;
-        let reads = Arc::clone(&unit.reads);
-        let source = if self.entries.is_some() {
-            self.making.levels.source.with_store(reads)
-        } else {
-            self.making.levels.source.clone()
-        };
-        let pieces = self.pieces(level, part)?;
-        let all = pieces.iter().map(Domain::checked_len).sum::<Result<u64>>()?;
-        let mut cells = self.new_cells(0, part, all == part.checked_len()?);
-        for piece in pieces {
-            let from = making.source_of(level, &piece)?;
-            let windows = making.windows(&from, &piece, &level.factor);
-            making.with_elements((&source, &from), &self.elements, |elements| {
-                making.kernel.read(elements, &windows, &mut cells, &making.within(&piece, part));
-                Ok(())
-            })?;
-        }
-        Ok(cells)
-    }
-
-    /// The cells of a box of the finest level, of those that an earlier stage has kept.
-    fn read_kept(&self, level: &Level, part: &Domain, (finer, kept): (&Tree<'_>, &Kept)) -> Result<K::Cells> {
-        let (making, at) = (self.making, finer.levels.len() - 1);
-        let fine = &finer.levels[at];
-        let mut cells = making.kernel.constant(making.fill, &making.counts(level, part));
-        for chunk in finer.chunks_in(at, &made_of(part, level.step.iter().copied())?) {
-            let Some(own) = finer.part(at, &chunk) else { continue };
-            let coarse = domain_of(&own, &level.step, making.method)?.intersect(part);
-            if coarse.is_empty() {
-                continue;
-            }
-            let count =
-                usize::try_from(own.checked_len()?).map_err(|_| Error::unsupported("so large a chunk"))?;
-            let found = kept.find(making.kernel, &chunk, count)?;
-            let windows = making.windows(&own, &coarse, &level.step);
-            let (counts, place) = (making.counts(fine, &own), making.within(&coarse, part));
-            making.kernel.coarsen(&found, &counts, &windows, &mut cells, &place);
-        }
-        Ok(cells)
-    }
-
-    /// Cells of a box of a level: if all of them are said one by one, they say nothing yet.
-    fn new_cells(&self, at: usize, part: &Domain, are_all_said: bool) -> K::Cells {
-        let (mut cells, counts) = (self.cells[at].take(), self.making.counts(&self.tree.levels[at], part));
-        match are_all_said {
-            true => self.making.kernel.resize(&mut cells, counts.len()),
-            false => self.making.kernel.fill(&mut cells, self.making.fill, &counts),
-        }
-        cells
-    }
-
-    /// Boxes of a box of a level, each of which is made of few enough bytes of the source; without those of which nothing is stored.
-    fn pieces(&self, level: &Level, part: &Domain) -> Result<Vec<Domain>> {
-        let grid = match self.of_whole_chunks(level)? {
-            Some(grid) => grid,
-            None => part.origin().iter().copied().zip(self.halved(level, part)).collect(),
-        };
-        let touched = match &self.making.stored {
-            None => vec![part.clone()],
-            Some(stored) => {
-                let of_chunk = |chunk: &Domain| domain_of(chunk, &level.factor, Downsampling::Mean);
-                let chunks = stored.within(&self.making.source_of(level, part)?)?;
-                chunks.iter().map(|chunk| Ok(of_chunk(chunk)?.intersect(part))).collect::<Result<_>>()?
-            }
-        };
-        let mut places = BTreeSet::new();
-        for touched in touched.iter().filter(|touched| !touched.is_empty()) {
-            for_each_index(&index_ranges(touched, &grid), |place| {
-                places.insert(Index::from(place));
-            });
-        }
-        let piece = |place: Index| {
-            let of_axis = |(&at, &(first, length)): (&i64, &(i64, u64))| {
-                let start = first.saturating_add(at.saturating_mul(length as i64));
-                start..start.saturating_add_unsigned(length)
-            };
-            let ranges: Vec<Range<i64>> = place.iter().zip(&grid).map(of_axis).collect();
-            Ok(Domain::from_ranges(&ranges)?.intersect(part))
-        };
-        places.into_iter().map(piece).collect()
-    }
-
-    /// How many bytes of the source elements of a level are made of, of which there are so many along each axis.
-    fn bytes_of(level: &Level, lengths: impl Iterator<Item = u64>) -> u64 {
-        let all = lengths.zip(&level.factor).map(|(length, factor)| length.saturating_mul(*factor));
-        all.fold(size_of::<T>() as u64, u64::saturating_mul)
-    }
-
-    /// Where boxes begin that are made of few whole chunks of the source, and their lengths; nothing where several requests cost more than one.
-    fn of_whole_chunks(&self, level: &Level) -> Result<Option<Dims<(i64, u64)>>> {
-        let source = &self.making.levels.source;
-        if source.store().request_cost() > NEAR || source.shard_shape().is_some() {
-            return Ok(None);
-        }
-        let along = source.chunk_grid()?.into_iter().zip(&level.factor).map(|((first, length), &factor)| {
-            let is_whole = first.rem_euclid(factor as i64) == 0 && length % factor == 0;
-            is_whole.then(|| (first.div_euclid(factor as i64), length / factor))
-        });
-        let Some(mut grid) = along.collect::<Option<Dims<(i64, u64)>>>() else { return Ok(None) };
-        let bytes = |grid: &Dims<(i64, u64)>| Self::bytes_of(level, grid.iter().map(|axis| axis.1));
-        for axis in (0..grid.len()).cycle() {
-            if bytes(&grid).saturating_mul(2) > IN_CACHE {
-                break;
-            }
-            grid[axis].1 *= 2;
-        }
-        Ok((bytes(&grid) <= self.making.piece).then_some(grid))
-    }
-
-    /// Lengths of a box that is halved until it is made of few enough bytes.
-    fn halved(&self, level: &Level, part: &Domain) -> Dims<u64> {
-        let mut lengths: Dims<u64> = part.shape().iter().copied().collect();
-        while Self::bytes_of(level, lengths.iter().copied()) > self.making.piece {
-            let longest = (0..lengths.len()).max_by_key(|&axis| lengths[axis] * level.factor[axis]);
-            match longest.filter(|&axis| lengths[axis] > 1) {
-                Some(axis) => lengths[axis] = lengths[axis].div_ceil(2),
-                None => match lengths.iter_mut().find(|length| **length > 1) {
-                    Some(length) => *length = length.div_ceil(2),
-                    None => break,
-                },
-            }
-        }
-        lengths
     }
 
     /// Writes a chunk whose cells are all there, and has them go on to the level above.

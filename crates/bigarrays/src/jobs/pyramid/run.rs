@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::array::{Array, Listed};
+use crate::array::ChunkSet;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -14,7 +14,8 @@ use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, domain_of};
 use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::{Downsampling, PyramidOptions, UNIT_STEP, Work};
-use crate::jobs::pyramid::pass::{IN_CACHE, Pass};
+use crate::jobs::pyramid::pass::Pass;
+use crate::jobs::pyramid::reading::IN_CACHE;
 use crate::jobs::pyramid::stages::{Sizes, Stage, stages};
 use crate::jobs::pyramid::tree::Tree;
 use crate::jobs::pyramid::voxel::Voxel;
@@ -50,24 +51,17 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
     /// # Errors
     /// `MemoryBudget` if not even one leaf at a time fits; a storage error.
     pub(super) fn new(
-        levels: &'a Levels,
+        (levels, stored): (&'a Levels, Option<ChunkSet>),
         method: Downsampling,
         kernel: &'a K,
         options: &'a PyramidOptions<'a>,
     ) -> Result<Self> {
         let source = &levels.source;
-        let is_cut = options.journal.is_some() || options.work.units().is_some();
+        let is_cut = options.is_cut();
         let unit = is_cut.then(|| options.unit_bytes());
         let (element, cell) = (size_of::<T>() as u64, kernel.bytes());
-        let mut stages = stages(&levels.levels, Sizes { unit, element, cell })?;
-        // What an edit has removed is made anew as well.
-        let stored = match options.part {
-            Some(_) => None,
-            None => match source.listed_chunks()? {
-                Listed::All(stored) => Some(stored),
-                Listed::Cannot | Listed::TooMuch => None,
-            },
-        };
+        let joins = is_cut && method != Downsampling::Stride;
+        let mut stages = stages(&levels.levels, Sizes { unit, joins, element, cell })?;
         if let Some(stored) = &stored {
             for Stage { tree, .. } in &mut stages {
                 let factor = &tree.levels[0].factor;
@@ -129,19 +123,7 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             .max()
             .unwrap_or(1);
         let cell = cell.saturating_mul(size_of::<T>() as u64);
-        let shards = self
-            .stages
-            .iter()
-            .flat_map(|stage| stage.tree.levels)
-            .filter(|level| level.array.shard_shape().is_some());
-        let bytes_of = |level: &Level| -> Result<u64> {
-            let along = level.array.write_grid()?.into_iter().zip(level.array.shape().to_vec());
-            Ok(along.fold(size_of::<T>() as u64, |all, ((_, shard), length)| {
-                all.saturating_mul(shard.min(length))
-            }))
-        };
-        let sizes = shards.map(bytes_of).collect::<Result<Vec<u64>>>()?;
-        let (shards, largest) = (sizes.len() as u64, sizes.into_iter().max().unwrap_or(0));
+        let (shards, largest) = self.shards()?;
         for at_once in (1..=most).rev() {
             let piece = PIECE.min(memory / 8 / at_once).max(cell).max(chunk.min(PIECE));
             let waiting = (memory / 4).checked_div(shards * (at_once + 1)).unwrap_or(0).min(64 << 20);
@@ -164,6 +146,23 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
         Ok(())
     }
 
+    /// How many levels are sharded, and the bytes of the elements of the largest shard.
+    fn shards(&self) -> Result<(u64, u64)> {
+        let shards = self
+            .stages
+            .iter()
+            .flat_map(|stage| stage.tree.levels)
+            .filter(|level| level.array.shard_shape().is_some());
+        let bytes_of = |level: &Level| -> Result<u64> {
+            let along = level.array.write_grid()?.into_iter().zip(level.array.shape().to_vec());
+            Ok(along.fold(size_of::<T>() as u64, |all, ((_, shard), length)| {
+                all.saturating_mul(shard.min(length))
+            }))
+        };
+        let sizes = shards.map(bytes_of).collect::<Result<Vec<u64>>>()?;
+        Ok((sizes.len() as u64, sizes.into_iter().max().unwrap_or(0)))
+    }
+
     /// Bytes that so many leaves under way hold, and what waits for them.
     fn needs(&self, at_once: u64, piece: u64) -> u64 {
         let of_stage = |Stage { tree, after, is_kept }: &Stage<'_>| {
@@ -179,6 +178,9 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
             // Cells that are kept or read, and the same as bytes.
             let kept = if after.is_some() || *is_kept { own } else { 0 };
             let own = own.saturating_add(kept);
+            // Cells that lie across the ends of chunks, and their parts.
+            let joined = tree.levels.len() == 1 && self.unit.is_some();
+            let own = if joined { own.saturating_mul(2) } else { own };
             (own.saturating_add(piece).saturating_add(decoding))
                 .saturating_mul(at_once)
                 .saturating_add(open.saturating_mul(at_once + 1))
@@ -190,26 +192,24 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
     fn fit_flow(&mut self, memory: u64) {
         let (making, levels) = (&self.making, &self.making.levels.levels);
         let source = &making.levels.source;
-        let is_sharded = |array: &Array| array.shard_shape().is_some();
-        // Of a box, parts of chunks would be missing that lie across its ends.
-        let is_cut =
-            self.unit.is_some() || self.options.part.is_some() || making.method == Downsampling::Stride;
         let is_far = source.store().request_cost() > NEAR;
-        if is_cut || is_far || is_sharded(source) || levels.iter().any(|level| is_sharded(&level.array)) {
+        let is_sharded = source.shard_shape().is_some();
+        if self.unit.is_some() || making.method == Downsampling::Stride || is_far || is_sharded {
             return;
         }
         let Some(all) = levels.first().and_then(|first| flow::source(making, first)) else { return };
         // Where something is missing, nothing is to be made of boxes that have no more than a part.
-        let is_full = making.stored.as_ref().is_none_or(|stored| {
-            let along = all.chunks.iter().zip(source.shape());
-            let count = along.map(|(chunk, &length)| length.div_ceil(chunk.1));
-            stored.len() == count.fold(1, u64::saturating_mul)
-        });
+        let is_full = making.stored.as_ref().is_none_or(|stored| making.levels.are_all(stored));
         let most = if is_full { IN_CACHE } else { 0 };
         let Some(tiers) = flow::tiers(all, levels, size_of::<T>() as u64, most) else { return };
         let at_once = threads() as u64;
         let needs = flow::needs(&tiers, size_of::<T>() as u64, making.kernel.bytes(), at_once);
+        let Ok((shards, largest)) = self.shards() else { return };
+        let waiting = if shards > 0 { memory / 4 } else { 0 };
+        let needs =
+            needs.saturating_add(waiting).saturating_add(largest.saturating_mul(SHARDS_HELD * at_once));
         if needs <= memory {
+            self.making.waiting = waiting;
             (self.flow, self.peak, self.in_flight) = (Some(tiers), needs, at_once);
         }
     }
@@ -298,7 +298,10 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
 
     /// All that the outcome depends on but elements.
     fn config(&self) -> Config {
-        let level = |level: &Level| identity_of(&level.array).with("active", level.active.to_string());
+        let level = |level: &Level| {
+            let chunks = format!("{:?}", level.chunks);
+            identity_of(&level.array).with("active", level.active.to_string()).with("chunks", chunks)
+        };
         let ignore = self.options.ignore.map(|number| format!("{number:?}"));
         Config::new("pyramid")
             .with("source", identity_of(&self.making.levels.source))

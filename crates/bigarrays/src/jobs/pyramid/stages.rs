@@ -21,6 +21,8 @@ pub(super) struct Sizes {
     /// The most bytes that a unit is made of, of the source or of cells, unless a chunk or a shard is made of more; if nothing limits
     /// them, all levels that lie within each other are one stage.
     pub(super) unit: Option<u64>,
+    /// Whether stages also go on from those that their levels do not lie within.
+    pub(super) joins: bool,
     /// Bytes of an element.
     pub(super) element: u64,
     /// Bytes of a cell.
@@ -34,7 +36,10 @@ pub(super) struct Sizes {
 pub(super) fn stages(levels: &[Level], sizes: Sizes) -> Result<Vec<Stage<'_>>> {
     let mut stages: Vec<Stage<'_>> = Vec::new();
     for pass in passes(levels) {
-        let (mut left, mut after) = (pass, None);
+        let (mut left, mut after) = (pass, stages.len().checked_sub(1).filter(|_| sizes.joins));
+        if let Some(before) = after {
+            stages[before].is_kept = true;
+        }
         while !left.is_empty() {
             let before = after.and_then(|stage: usize| stages[stage].tree.levels.last());
             let (own, rest) = left.split_at(together(left, before, sizes)?);

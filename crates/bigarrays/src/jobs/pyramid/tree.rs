@@ -64,6 +64,22 @@ fn is_within(fine: &Level, coarse: &Level) -> bool {
     })
 }
 
+/// Where units are, of tiers of which the last one is theirs. What leaves of a box reach into may be beyond those of the box itself.
+fn units_of(tiers: &[Tier], first: &[Dims<i64>], radix: &[Dims<u64>]) -> Dims<Range<i64>> {
+    let (mut units, leaves) = (tiers[tiers.len() - 1].indexes(), tiers[0].indexes());
+    for (axis, (units, leaves)) in units.iter_mut().zip(&leaves).enumerate() {
+        let above = |leaf: i64| {
+            let tiers = first.iter().zip(radix);
+            tiers.fold(leaf, |at, (first, radix)| (at - first[axis]).div_euclid(radix[axis] as i64))
+        };
+        if !leaves.is_empty() {
+            units.start = units.start.min(above(leaves.start));
+            units.end = units.end.max(above(leaves.end - 1) + 1);
+        }
+    }
+    units
+}
+
 /// The levels that are made in each pass.
 pub(super) fn passes(levels: &[Level]) -> Vec<&[Level]> {
     levels.chunk_by(is_within).collect()
@@ -103,7 +119,7 @@ impl<'a> Tree<'a> {
             first.push(begins.collect());
             radix.push(own);
         }
-        let units = tiers[tiers.len() - 1].indexes();
+        let units = units_of(&tiers, &first, &radix);
         let count =
             units.iter().try_fold(1u64, |all, range| all.checked_mul(range.end.abs_diff(range.start)));
         count.and_then(|count| count.checked_mul(below.last().copied()?)).ok_or_else(too_many)?;

@@ -10,11 +10,16 @@ use super::options::{Downsampling, MadeLevel, Pyramid, PyramidOptions, Work};
 use super::pick::{Extreme, Stride};
 use super::run::Run;
 use super::tally::{Take, Tally};
+use super::tree::passes;
 use super::voxel::{Small, Voxel, Wide};
+use crate::array::{ChunkSet, Listed};
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::Number;
 use crate::for_dtype;
+
+/// The part of a unit that may be of what a leaf holds.
+const UNITS_OF_LEAF: u64 = 4;
 
 /// Makes levels, of elements of whatever type.
 ///
@@ -49,13 +54,38 @@ fn element<T: Voxel>(number: Number) -> Result<T> {
     Ok(T::of_bytes(&bytes[..size_of::<T>()]))
 }
 
+/// Takes several chunks of levels for one where that spares reading. Returns what is stored of the source, if that is known and counts.
+fn prepared(
+    levels: &mut Levels,
+    method: Downsampling,
+    options: &PyramidOptions<'_>,
+    (item, cell): (u64, u64),
+) -> Result<Option<ChunkSet>> {
+    // What an edit has removed is made anew as well.
+    let stored = match options.part {
+        Some(_) => None,
+        None => match levels.source.listed_chunks()? {
+            Listed::All(stored) => Some(stored),
+            Listed::Cannot | Listed::TooMuch => None,
+        },
+    };
+    // Of leaves of several chunks, those would be made as well of which nothing is stored.
+    let is_full = stored.as_ref().is_none_or(|stored| levels.are_all(stored));
+    let is_across = method != Downsampling::Stride && passes(&levels.levels).len() > 1;
+    if options.is_cut() && is_full && is_across {
+        levels.widen(options.unit_bytes() / UNITS_OF_LEAF, item, cell);
+    }
+    Ok(stored)
+}
+
 fn made<T: Voxel, K: Kernel<T>>(
-    levels: Levels,
+    mut levels: Levels,
     method: Downsampling,
     kernel: &K,
     options: &PyramidOptions<'_>,
 ) -> Result<Pyramid> {
-    let mut run = Run::new(&levels, method, kernel, options)?;
+    let stored = prepared(&mut levels, method, options, (size_of::<T>() as u64, kernel.bytes()))?;
+    let mut run = Run::new((&levels, stored), method, kernel, options)?;
     let (passes, units, peak_memory) = (run.passes(), run.units(), run.peak_memory());
     let nothing = Pyramid { levels: Vec::new(), method, passes, units, peak_memory, was_there: false };
     match options.work {
