@@ -334,8 +334,8 @@ mod tests {
         assert!(blocks >= 8 && loads > 20, "{blocks} {loads}");
         let (few, once) = pieces_of(Some(2.0), 8, all, (90, 180));
         assert!((2..8).contains(&few) && once < loads, "{few} {once}");
-        // Not where there are more threads than blocks that read less.
-        assert!(pieces_of(Some(64.0), 256, all, (90, 180)).0 >= 64);
+        // Not so few that most of many threads have none.
+        assert!(pieces_of(Some(64.0), 256, all, (90, 180)).0 >= 32);
         // Nor where as many read as little.
         assert_eq!(pieces_of(Some(2.0), 8, all, (24, 24)), pieces_of(None, 8, all, (24, 24)));
         assert!(pieces_of(Some(1.0), 8, 200 << 20, (90, 180)).1 < pieces_of(None, 8, 100 << 20, (90, 180)).1);
