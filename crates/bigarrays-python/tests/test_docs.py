@@ -47,7 +47,7 @@ def members(module: ModuleType) -> Iterator[tuple[str, str]]:
             for base in member.__mro__:
                 if not base.__module__.startswith("bigarrays"):
                     continue
-                for inner, value in vars(base).items():
+                for inner, value in sorted(vars(base).items(), key=lambda one: one[0]):
                     if not inner.startswith("_"):
                         yield f"{name}.{inner}", inspect.getdoc(value) or ""
 

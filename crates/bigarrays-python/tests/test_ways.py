@@ -192,7 +192,8 @@ def test_quantiles_of_groups_by_several_keys_are_those_of_numpy(dtype: str, tmp_
     keys = [(season, 0, 4), (zones, (1, 2), 7)]
     by = x.groupby(tuple(key[0] for key in keys), axis=tuple(key[1] for key in keys), expected=tuple(key[2] for key in keys), fill=1)
     large = 64 << 20
-    for method, q in (("linear", [0.0, 0.3, 1.0]), ("inverted_cdf", [0.5, 0.9])):
+    methods: list[tuple[Any, list[float]]] = [("linear", [0.0, 0.3, 1.0]), ("inverted_cdf", [0.5, 0.9])]
+    for method, q in methods:
         asked = by.quantile(q, method=method)
         assert asked.shape == (len(q), 4, 7)
         found = asked.compute(memory=large)
@@ -289,7 +290,7 @@ def test_quantiles_of_very_many_elements_are_planned(tmp_path: Path) -> None:
     plan = of_groups.explain(show="dict", memory=1 << 30)
     assert sum(one["bytes_read"] for one in plan["passes"]) == 4 * np.prod(shape) * 8
     with pytest.raises(ba.UnsupportedError, match="so many groups of more than"):
-        array.lazy.groupby(np.arange(1 << 17), axis=0).quantile(np.linspace(0, 1, 30), axis=1)
+        array.lazy.groupby(np.arange(1 << 17), axis=0).quantile(np.linspace(0, 1, 30).tolist(), axis=1)
     # Few bits at once, of as many groups.
     of_many = array.lazy[:, :1024].groupby(np.arange(1 << 17), axis=0).quantile([0.5, 0.6, 0.7], axis=1)
     assert of_many.shape == (3, 1 << 17)

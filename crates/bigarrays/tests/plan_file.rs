@@ -33,8 +33,9 @@ fn planned(bench: &Bench, name: &str, job: &[Saved], memory: u64) -> PlanFile {
         })
         .collect();
     let results: Vec<(&Lazy, &Array)> = job.iter().map(|one| &one.0).zip(&arrays).collect();
-    PlanFile::write(bench.path(&format!("{name}.json")), &results, &options(memory), &OpenOptions::new())
-        .unwrap()
+    // Parts for as many processes.
+    let options = ComputeOptions { workers: 8, ..options(memory) };
+    PlanFile::write(bench.path(&format!("{name}.json")), &results, &options, &OpenOptions::new()).unwrap()
 }
 
 fn opened(bench: &Bench, name: &str) -> PlanFile {

@@ -2,7 +2,7 @@
 
 use crate::base::error::Result;
 use crate::compute::expr::Kind;
-use crate::compute::pass_planner::{OVERHEAD, Planner, TASKS};
+use crate::compute::pass_planner::{Limits, OVERHEAD, Planner, TASKS};
 use crate::compute::plan::Folding;
 use crate::compute::room::Room;
 use crate::compute::search::{Axis, Found, Search};
@@ -55,15 +55,16 @@ impl Planner<'_> {
     }
 
     /// By how many threads blocks are done, where fewer of them may cost less than to read more; `None` if that is not all that takes long,
-    /// or if several processes share them.
+    /// if several processes share them, or if a run that ends early loses those under way.
     fn threads(&self, segments: u64) -> Option<f64> {
         let is_kernel = |output: &Output| {
             output.expr.nodes().iter().any(|node| matches!(node.kind(), Kind::Operation(..)))
         };
-        if self.limits.workers > self.limits.threads || self.stage.outputs.iter().any(is_kernel) {
+        let Limits { workers, threads, is_resumable, .. } = self.limits;
+        if workers > threads || is_resumable || self.stage.outputs.iter().any(is_kernel) {
             return None;
         }
-        let threads = self.limits.threads as f64 / segments as f64;
+        let threads = threads as f64 / segments as f64;
         Some(if self.is_moved() { 1.0 } else { threads.max(1.0) })
     }
 

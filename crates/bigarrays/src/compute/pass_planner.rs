@@ -9,6 +9,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::Work;
+use crate::chunk::grid::EdgeChunks;
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::expr::Lazy;
@@ -125,8 +126,7 @@ impl<'a> Planner<'a> {
         let (mut encoding, mut codecs) = (0u64, compiled.codec_bytes());
         for (root, target) in own.chain(kept) {
             let grid = target.write_grid()?;
-            let chunk =
-                grid.iter().fold(target.dtype().size() as u64, |bytes, at| bytes.saturating_mul(at.1));
+            let chunk = encoded(target, &grid);
             encoding = encoding.max(chunk.saturating_mul(2));
             // A thread reads, or it writes.
             codecs = codecs.max(target.layout().codec_bytes(Work::Encoding));
@@ -420,4 +420,17 @@ impl<'a> Planner<'a> {
         );
         Error::new(ErrorKind::MemoryBudget, reason).caused_by(Needed(needed))
     }
+}
+
+/// How many bytes of elements of a target are encoded at once: chunks and shards at its ends may have no more than it has.
+fn encoded(target: &Array, grid: &[(i64, u64)]) -> u64 {
+    let layout = target.layout();
+    let is_clipped = layout.grid.edge() == EdgeChunks::Clipped;
+    let chunks = target.chunk_shape();
+    let along = |((&(_, length), &whole), &chunk): ((&(i64, u64), &u64), &u64)| match is_clipped {
+        true => length.min(whole),
+        false => length.min(whole.div_ceil(chunk.max(1)).saturating_mul(chunk)),
+    };
+    let lengths = grid.iter().zip(target.shape()).zip(&chunks).map(along);
+    lengths.fold(target.dtype().size() as u64, u64::saturating_mul)
 }

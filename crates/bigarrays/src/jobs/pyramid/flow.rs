@@ -21,6 +21,14 @@ use crate::jobs::pyramid::spare::Spare;
 use crate::jobs::pyramid::tree::{Index, Tree, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
+use crate::store::NEAR;
+
+/// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
+/// cache of the processor while cells are made of them.
+pub(super) const IN_CACHE: u64 = 512 << 10;
+
+/// Of so many cells and more a chunk is long: few lie across its ends.
+const LONG: u64 = 8;
 
 /// A chunk that is in the middle of being made.
 struct Node<C> {
@@ -254,4 +262,32 @@ fn follows(fine: &Level, coarse: &Level) -> bool {
             && wide.is_some_and(|wide| wide % length == 0)
             && begins.is_some_and(|begins| (0..step as i64).contains(&begins))
     })
+}
+
+/// The source in boxes of whole chunks, if cells of a level lie across their ends, chunks are many times as long as these, and several
+/// requests cost as little as one.
+pub(super) fn joined<T: Voxel, K>(making: &Making<'_, T, K>, level: &Level) -> Option<Level> {
+    let array = &making.levels.source;
+    let is_far = array.store().request_cost() > NEAR || array.shard_shape().is_some();
+    if is_far || making.method == Downsampling::Stride {
+        return None;
+    }
+    let mut own = source(making, level)?;
+    let along = || own.chunks.iter().zip(&level.factor);
+    let is_across = along()
+        .any(|(&(first, length), &factor)| first.rem_euclid(factor as i64) != 0 || length % factor != 0);
+    let are_long = along().all(|(&(_, length), &factor)| factor == 1 || length >= LONG * factor);
+    let bytes = |source: &Level| {
+        source.chunks.iter().fold(size_of::<T>() as u64, |all, chunk| all.saturating_mul(chunk.1))
+    };
+    if !is_across || !are_long {
+        return None;
+    }
+    for axis in (0..own.chunks.len()).cycle() {
+        if bytes(&own).saturating_mul(2) > IN_CACHE {
+            break;
+        }
+        own.chunks[axis].1 *= 2;
+    }
+    Some(own)
 }

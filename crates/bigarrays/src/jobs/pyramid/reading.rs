@@ -8,24 +8,16 @@ use crate::array::{Array, ChunkSet};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
-use crate::jobs::pyramid::flow;
+use crate::jobs::pyramid::flow::IN_CACHE;
 use crate::jobs::pyramid::joining::{indexes, split};
 use crate::jobs::pyramid::kept::Kept;
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
-use crate::jobs::pyramid::making::Making;
 use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::pass::{Pass, Unit};
 use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::store::NEAR;
-
-/// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
-/// cache of the processor while cells are made of them.
-pub(super) const IN_CACHE: u64 = 512 << 10;
-
-/// Of so many cells and more a chunk is long: few lie across its ends.
-const LONG: u64 = 8;
 
 impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
     /// The cells of a box of the finest level.
@@ -200,32 +192,4 @@ impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
         }
         lengths
     }
-}
-
-/// The source in boxes of whole chunks, if cells of a level lie across their ends, chunks are many times as long as these, and several
-/// requests cost as little as one.
-pub(super) fn joined<T: Voxel, K>(making: &Making<'_, T, K>, level: &Level) -> Option<Level> {
-    let array = &making.levels.source;
-    let is_far = array.store().request_cost() > NEAR || array.shard_shape().is_some();
-    if is_far || making.method == Downsampling::Stride {
-        return None;
-    }
-    let mut source = flow::source(making, level)?;
-    let along = || source.chunks.iter().zip(&level.factor);
-    let is_across = along()
-        .any(|(&(first, length), &factor)| first.rem_euclid(factor as i64) != 0 || length % factor != 0);
-    let are_long = along().all(|(&(_, length), &factor)| factor == 1 || length >= LONG * factor);
-    let bytes = |source: &Level| {
-        source.chunks.iter().fold(size_of::<T>() as u64, |all, chunk| all.saturating_mul(chunk.1))
-    };
-    if !is_across || !are_long {
-        return None;
-    }
-    for axis in (0..source.chunks.len()).cycle() {
-        if bytes(&source).saturating_mul(2) > IN_CACHE {
-            break;
-        }
-        source.chunks[axis].1 *= 2;
-    }
-    Some(source)
 }
