@@ -408,7 +408,11 @@ def test_who_is_called_off_stops(tmp_path: Path) -> None:
     until(str(mark), str(needed), (3, 7))
     with pytest.raises(ba.CancelledError):
         until(str(mark), str(needed), (0, 3))
-    mark.write_text("")
+    # A mark that is being written says nothing yet.
+    for half in ("", "all", "(0, 3)\n(3, 7)"):
+        mark.write_text(half)
+        assert not is_called_off(str(mark), (3, 7))
+    mark.write_text("all\n")
     assert is_called_off(str(mark), (3, 7))
     look()
     with pytest.raises(ba.CancelledError):

@@ -570,7 +570,7 @@ def test_ways_are_taken_up_and_planned(way: str, tmp_path: Path) -> None:
         "rounds": (x.quantile([0.1, 0.5]), 3 << 19, "in each of several rounds"),
         "two stages": (x.median(axis=0), 3 << 20, "in two stages"),
         "whole axis": (x.cumsum(axis=0), 64 << 20, "with whole axes in memory"),
-        "rechunk": (x, 3 << 20, "in two stages"),
+        "rechunk": (x, 1 << 20, "in two stages"),
     }
     lazy, memory, said = of[way]
     chunk = {"rechunk": (400, 4, 4), "whole axis": own, "two stages": (8, 12)}.get(way, lazy.shape)
@@ -598,7 +598,7 @@ def test_ways_are_taken_up_and_planned(way: str, tmp_path: Path) -> None:
 
 def test_a_refusal_names_the_scratch_folder_that_would_do(tmp_path: Path) -> None:
     _, array = pancakes("float64", (96, 120, 150))
-    options: dict[str, Any] = {"format": "zarr3", "memory": 6 << 20, "resume": tmp_path / "journal"}
+    options: dict[str, Any] = {"format": "zarr3", "memory": 14 << 20, "resume": tmp_path / "journal"}
     scores = array.lazy - array.lazy.median()
     with pytest.raises(ba.MemoryBudgetError, match="or name a scratch folder"):
         scores.save(tmp_path / "a", **options)
