@@ -8,13 +8,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ._bigarrays import Array, _Done, _Lazy, open
-from ._targets import place
+from ._targets import opening, place
 
 if TYPE_CHECKING:
     from ._lazy import Lazy
-
-#: What of the options of `create` says how arrays are opened.
-_OPENING = ("format", "storage_options", "durable", "lock")
 
 
 def _done(job: str, resume: bool | str | PathLike[str], options: dict[str, Any]) -> _Done:
@@ -34,7 +31,7 @@ class Once:
         options: dict[str, Any],
         resume: bool | str | PathLike[str],
     ) -> None:
-        self._opening = {name: options[name] for name in _OPENING if name in options}
+        self._opening = opening(options)
         self._made: list[str] = []
         self._source: str | None = None
         # Into an array that is there, elements are written again.
@@ -71,7 +68,7 @@ class Saved:
         if self._inputs is None:
             return
         self._urls, self._places = list(results), [place(url) for url in results]
-        self._opening = {name: options[name] for name in _OPENING if name in options}
+        self._opening = opening(options)
         outcome = hashlib.sha256(repr(sorted(options.items(), key=str)).encode()).hexdigest()
         self._done = _done(f"save {self._places} {outcome}", resume, options)
 

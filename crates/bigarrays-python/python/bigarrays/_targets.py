@@ -118,16 +118,20 @@ def place(url: str | PathLike[str]) -> str:
     return path if "://" in path else abspath(path)
 
 
+def opening(options: dict[str, Any]) -> dict[str, Any]:
+    """What of the options of `create` says how the array is opened again."""
+    return {name: options[name] for name in ("format", "storage_options", "durable", "lock") if name in options}
+
+
 def taken_up(lazy: Lazy, url: str | PathLike[str], options: dict[str, Any], journal: _Journal | None) -> Array:
     """The array that an earlier run has begun, or a new one."""
     if journal is None:
         return target(create, lazy, url, options)
     made = place(url)
-    opening = {name: options[name] for name in ("format", "storage_options", "durable", "lock") if name in options}
     earlier = journal.earlier(made)
 
     def begun() -> Array:
-        array = open(url, mode="r+", incomplete=True, **opening)
+        array = open(url, mode="r+", incomplete=True, **opening(options))
         if not array.incomplete and not journal.is_done():
             raise AlreadyExistsError(f"{url} is there, complete, and not what this call has begun")
         planned = target(_rehearse, lazy, url, options)

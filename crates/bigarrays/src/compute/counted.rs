@@ -1,11 +1,11 @@
 //! Elements that are counted as they are made: a kernel says their numbers, and adds to the cells of these chunk by chunk, so that no block of
 //! numbers is ever there.
 
-use std::ops::Range;
-
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
+use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
@@ -53,10 +53,9 @@ impl Compiled {
         let Leaf::Windows(of, _, inputs) = &input.leaf else { return Err(none()) };
         let Work::Kernel(kernel) = &of.work else { return Err(none()) };
         let domains: Vec<&Domain> = inputs.iter().map(|input| &input.domain).collect();
-        let cuts = self.cuts(part, axes)?;
-        let count = cuts.iter().map(Cuts::len).fold(1, u64::saturating_mul);
-        for number in 0..count {
-            let piece = piece(&cuts, number)?;
+        let pieces = Blocks::new(self.cuts(part, axes)?, Order::C);
+        for number in 0..pieces.len() {
+            let piece = pieces.get(number)?;
             let elements =
                 of.given(&piece, &domains, &|input, part, out| inputs[input].leaf.read(part, out))?;
             let counted = kernel.count(&piece, &given(&elements, &domains), cells);
@@ -106,14 +105,4 @@ impl Compiled {
             _ => Ok(None),
         }
     }
-}
-
-/// The piece of a number, in C order.
-fn piece(cuts: &[Cuts], mut number: u64) -> Result<Domain> {
-    let mut ranges: Dims<Range<i64>> = cuts.iter().map(|_| 0..0).collect();
-    for (range, cuts) in ranges.iter_mut().zip(cuts).rev() {
-        *range = cuts.get(number % cuts.len().max(1));
-        number /= cuts.len().max(1);
-    }
-    Domain::from_ranges(&ranges)
 }

@@ -18,10 +18,9 @@ use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::seams::is_across;
 use crate::jobs::pyramid::shards::Shards;
 use crate::jobs::pyramid::spare::Spare;
-use crate::jobs::pyramid::tree::{Index, Tree, index_ranges};
+use crate::jobs::pyramid::tree::{Index, Tree, box_at, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::Counts;
-use crate::store::NEAR;
 
 /// The most bytes of the source that are read at once where requests cost little, unless a chunk has more: they stay in the
 /// cache of the processor while cells are made of them.
@@ -164,11 +163,7 @@ impl<'r, 'a, T: Voxel, K: Kernel<T>> Flow<'r, 'a, T, K> {
         }
         let grid = level.array.write_grid()?;
         let shard: Index = index_ranges(target, &grid).iter().map(|along| along.start).collect();
-        let along = shard.iter().zip(&grid).map(|(&at, &(first, length))| {
-            let start = first.saturating_add(at.saturating_mul(length as i64));
-            start..start.saturating_add_unsigned(length)
-        });
-        let whole = Domain::from_ranges(&along.collect::<Vec<_>>())?.intersect(&level.active);
+        let whole = box_at(&shard, &grid)?.intersect(&level.active);
         let chunks = || {
             let all = indexes(&index_ranges(&whole, &level.chunks));
             all.iter().filter(|index| self.is_made(tier, index)).count() as u64
@@ -267,9 +262,7 @@ fn follows(fine: &Level, coarse: &Level) -> bool {
 /// The source in boxes of whole chunks, if cells of a level lie across their ends, chunks are many times as long as these, and several
 /// requests cost as little as one.
 pub(super) fn joined<T: Voxel, K>(making: &Making<'_, T, K>, level: &Level) -> Option<Level> {
-    let array = &making.levels.source;
-    let is_far = array.store().request_cost() > NEAR || array.shard_shape().is_some();
-    if is_far || making.method == Downsampling::Stride {
+    if !making.is_near() || making.method == Downsampling::Stride {
         return None;
     }
     let mut own = source(making, level)?;

@@ -13,6 +13,7 @@ use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::spare::Spare;
 use crate::jobs::pyramid::voxel::Voxel;
 use crate::jobs::pyramid::windows::{Along, Counts, Place, Windows};
+use crate::store::NEAR;
 
 /// A source, the levels that are made of it, and by what.
 pub(super) struct Making<'a, T, K> {
@@ -102,6 +103,12 @@ impl<T, K> Making<'_, T, K> {
     pub(super) fn place(&self, part: &Domain, whole: &Domain) -> Dims<usize> {
         let axes = part.origin().iter().zip(whole.origin());
         self.c_order(axes.map(|(one, other)| (one - other) as usize).collect::<Vec<_>>().into_iter())
+    }
+
+    /// Whether several requests to the source cost as little as one, and its chunks lie in no shards.
+    pub(super) fn is_near(&self) -> bool {
+        let source = &self.levels.source;
+        source.store().request_cost() <= NEAR && source.shard_shape().is_none()
     }
 
     /// The place of a box in another one.

@@ -24,7 +24,7 @@ use crate::jobs::pyramid::windows::Counts;
 /// What is in the middle of being made of the finest level: cells of a chunk of a coarser one.
 struct Node<C> {
     /// Until it is whole.
-    pub(super) cells: Option<C>,
+    cells: Option<C>,
     /// How many leaves are missing.
     missing: u64,
     /// Cells that are still to be said.

@@ -1,7 +1,6 @@
 //! The cells of leaves: of the source, or of cells that were kept.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::array::{Array, ChunkSet};
@@ -15,9 +14,8 @@ use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, domain_of, made_of};
 use crate::jobs::pyramid::options::Downsampling;
 use crate::jobs::pyramid::pass::{Pass, Unit};
-use crate::jobs::pyramid::tree::{Index, Tree, for_each_index, index_ranges};
+use crate::jobs::pyramid::tree::{Index, Tree, box_at, for_each_index, index_ranges};
 use crate::jobs::pyramid::voxel::Voxel;
-use crate::store::NEAR;
 
 impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
     /// The cells of a box of the finest level.
@@ -52,11 +50,7 @@ impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
         let (mut cells, mut strips) = (self.new_cells(0, part, false), Vec::new());
         let whole = making.source_of(level, part)?;
         for index in indexes(&index_ranges(&whole, &fine.chunks)) {
-            let along = index.iter().zip(&fine.chunks).map(|(&at, &(first, length))| {
-                let start = first.saturating_add(at.saturating_mul(length as i64));
-                start..start.saturating_add_unsigned(length)
-            });
-            let own = Domain::from_ranges(&along.collect::<Vec<_>>())?.intersect(&whole);
+            let own = box_at(&index, &fine.chunks)?.intersect(&whole);
             let is_stored = |stored: &ChunkSet| stored.within(&own).map(|own| !own.is_empty());
             if !making.stored.as_ref().map_or(Ok(true), is_stored)? {
                 continue;
@@ -139,15 +133,7 @@ impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
                 places.insert(Index::from(place));
             });
         }
-        let piece = |place: Index| {
-            let of_axis = |(&at, &(first, length)): (&i64, &(i64, u64))| {
-                let start = first.saturating_add(at.saturating_mul(length as i64));
-                start..start.saturating_add_unsigned(length)
-            };
-            let ranges: Vec<Range<i64>> = place.iter().zip(&grid).map(of_axis).collect();
-            Ok(Domain::from_ranges(&ranges)?.intersect(part))
-        };
-        places.into_iter().map(piece).collect()
+        places.into_iter().map(|place| Ok(box_at(&place, &grid)?.intersect(part))).collect()
     }
 
     /// How many bytes of the source elements of a level are made of, of which there are so many along each axis.
@@ -159,7 +145,7 @@ impl<T: Voxel, K: Kernel<T>> Pass<'_, '_, T, K> {
     /// Where boxes begin that are made of few whole chunks of the source, and their lengths; nothing where several requests cost more than one.
     fn of_whole_chunks(&self, level: &Level) -> Result<Option<Dims<(i64, u64)>>> {
         let source = &self.making.levels.source;
-        if source.store().request_cost() > NEAR || source.shard_shape().is_some() {
+        if !self.making.is_near() {
             return Ok(None);
         }
         let along = source.chunk_grid()?.into_iter().zip(&level.factor).map(|((first, length), &factor)| {

@@ -8,8 +8,7 @@ use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::{Digest, Journal, identity_of};
-use crate::jobs::pyramid::flow::IN_CACHE;
-use crate::jobs::pyramid::flow::{self, Flow};
+use crate::jobs::pyramid::flow::{self, Flow, IN_CACHE};
 use crate::jobs::pyramid::kept::Kept;
 use crate::jobs::pyramid::kernel::Kernel;
 use crate::jobs::pyramid::levels::{Level, Levels, domain_of};
@@ -191,10 +190,7 @@ impl<'a, T: Voxel, K: Kernel<T>> Run<'a, T, K> {
     /// Makes levels that do not lie within each other in one pass, if that can be done here and fits into the budget.
     fn fit_flow(&mut self, memory: u64) {
         let (making, levels) = (&self.making, &self.making.levels.levels);
-        let source = &making.levels.source;
-        let is_far = source.store().request_cost() > NEAR;
-        let is_sharded = source.shard_shape().is_some();
-        if self.unit.is_some() || making.method == Downsampling::Stride || is_far || is_sharded {
+        if self.unit.is_some() || making.method == Downsampling::Stride || !making.is_near() {
             return;
         }
         let Some(all) = levels.first().and_then(|first| flow::source(making, first)) else { return };

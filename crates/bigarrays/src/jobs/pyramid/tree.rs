@@ -313,6 +313,18 @@ pub(super) fn index_ranges(part: &Domain, grid: &[(i64, u64)]) -> Dims<Range<i64
     part.ranges().zip(grid).map(along).collect()
 }
 
+/// The box of a grid that has this index, whatever there is.
+///
+/// # Errors
+/// Those of making boxes.
+pub(super) fn box_at(index: &[i64], grid: &[(i64, u64)]) -> Result<Domain> {
+    let along = |(&at, &(first, length)): (&i64, &(i64, u64))| {
+        let start = first.saturating_add(at.saturating_mul(length as i64));
+        start..start.saturating_add_unsigned(length)
+    };
+    Domain::from_ranges(&index.iter().zip(grid).map(along).collect::<Vec<_>>())
+}
+
 /// Calls `work` with each index, the last axis fastest.
 pub(super) fn for_each_index(ranges: &[Range<i64>], mut work: impl FnMut(&[i64])) {
     let mut index: Index = ranges.iter().map(|range| range.start).collect();
