@@ -59,7 +59,7 @@ fn describe(error: &anyhow::Error, kind: Option<ErrorKind>) -> String {
 
 fn hint(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::InvalidArgument => "`--help` after a command tells its options, with examples",
+        ErrorKind::InvalidArgument => "`--help` after a command lists its options, with examples",
         ErrorKind::OutOfBounds => "`bigarrays info URL` shows an array's domain",
         ErrorKind::Unsupported => "`bigarrays info --supported` lists what this version can do",
         ErrorKind::CorruptData => "write the damaged part again, or copy the rest with --box",

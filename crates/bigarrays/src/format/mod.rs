@@ -3,6 +3,7 @@
 //! [`traits`](Format) say what a format is, [`BUILTIN`] lists all. What is asked of an [`Address`] goes to the format
 //! that knows what is there, which the documents say that all formats declare and that are read in one batch.
 
+mod absent;
 mod address;
 mod axis;
 mod below;

@@ -1,10 +1,10 @@
 //! What is done with whatever is at an address: the format is found, and asked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::absent::{none_at, nothing_at};
 use super::address::{Address, Located};
 use super::below::Below;
 use super::document::{DOCUMENTS, check_attributes};
@@ -17,10 +17,6 @@ use super::traits::{Attributes, Create, Format, FormatOptions, Node, Opened, Sca
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::chunk::codec::ContentEncoding;
 use crate::store::{self, Draft, Extent, Get, Part, Store, Value as Stored, Wanted, slices_in_words};
-
-fn not_found(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::NotFound, what.into())
-}
 
 /// Has errors say what was done, and where.
 pub(super) fn context<'a>(during: &'static str, address: Address<'a>) -> impl Fn(Error) -> Error + 'a {
@@ -54,26 +50,6 @@ pub(crate) fn open(address: Address<'_>, options: &FormatOptions) -> Result<Open
         }
     };
     found().map_err(context("opening", address))
-}
-
-/// The error if there is no array.
-fn nothing_at(located: &Located) -> Error {
-    if located.store.local_path().is_some_and(|path| !Path::new(path).exists()) {
-        return not_found("there is no such file or folder");
-    }
-    let names = located.names();
-    match located.is_named {
-        true => none_at(&*located.store, &format!("no {names} array here")),
-        false => none_at(&*located.store, &format!("no array of a known format here ({names})")),
-    }
-}
-
-/// The error if there is none of what is wanted, with what there is instead if that is opened by other means.
-fn none_at(store: &dyn Store, what: &str) -> Error {
-    match store.local_path().and_then(slices_in_words) {
-        Some(found) => not_found(format!("{what}; {found}")),
-        None => not_found(what),
-    }
 }
 
 /// The store rooted at the place that `address` names, whatever is there: a URL may name a format as well.
