@@ -195,7 +195,7 @@ impl<'a> BoxedResults<'a> {
         let whole = &self.frame.domain;
         let mut units = Units { whole, known: Dims::from_elem(None, whole.ndim()), agree: true };
         for carried in &self.carried {
-            for (axis, grid) in carried.grids(self.all)? {
+            for (axis, grid) in carried.grids() {
                 units.add(axis, grid, 1);
             }
         }

@@ -101,7 +101,7 @@ impl Carried {
         self.kept().map(|axis| self.stage.domain.shape()[axis]).fold(1, u64::saturating_mul)
     }
 
-    /// Bytes of the cells of all segments.
+    /// Bytes of the cells of all segments, and of the elements that they become.
     pub(super) fn bytes(&self) -> u64 {
         let words = self.stage.outputs.iter().filter_map(Output::method).map(|method| method.fold.words());
         let of_cell =
@@ -124,9 +124,8 @@ impl Carried {
         self.stage.outputs.iter().map(of).fold(0, u64::saturating_add)
     }
 
-    /// Where boxes have to end along some axes: a box has whole segments of all reduced axes but the first, whole tiles of rows, and whole chunks of
-    /// targets.
-    pub(super) fn grids(&self, targets: &[Option<&Array>]) -> Result<Vec<(usize, (i64, u64))>> {
+    /// Where boxes have to end along some axes: a box has whole segments of all reduced axes but the first, and whole tiles of rows.
+    pub(super) fn grids(&self) -> Vec<(usize, (i64, u64))> {
         let (domain, mut found) = (&self.stage.domain, Vec::new());
         for (k, (&axis, segments)) in self.folding.axes.iter().zip(&self.folding.segments).enumerate() {
             let is_row = axis + 1 == domain.ndim();
@@ -136,18 +135,7 @@ impl Carried {
                 _ => found.push((axis, segments.grid())),
             }
         }
-        for output in &self.stage.outputs {
-            for root in &output.roots {
-                let Some(target) = targets[root.number] else { continue };
-                let mut grid = root.of_result(&target.write_grid()?);
-                if let Some(by) = &self.stage.by {
-                    let at = self.folding.axes[0];
-                    grid.drain(at..at + by.groups.ndim());
-                }
-                found.extend(self.kept().zip(grid));
-            }
-        }
-        Ok(found)
+        found
     }
 
     /// The chunks of what is read.
@@ -201,7 +189,7 @@ impl Carried {
         while cuts[first].1 < within(first, u64::MAX) {
             let longer = (cuts[first].0, cuts[first].1.saturating_mul(2));
             let before = std::mem::replace(&mut cuts[first], longer);
-            if held(&cuts) > CACHED {
+            if held(&cuts) > CACHED.min(most / threads.max(1)) {
                 cuts[first] = before;
                 break;
             }

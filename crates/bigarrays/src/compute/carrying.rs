@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Mutex;
 
-use crate::base::buffer::Order;
+use crate::base::buffer::{Order, SharedViewMut, ViewMut, byte_len};
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::{Error, Result};
@@ -14,11 +14,12 @@ use crate::compute::blocks::Blocks;
 use crate::compute::box_inputs::cut;
 use crate::compute::expr::Lazy;
 use crate::compute::inputs::Compiled;
+use crate::compute::memory::{Memory, lengths};
 use crate::compute::partials::Segments;
 use crate::compute::plan::Pass;
 use crate::compute::reducing::Reducing;
 use crate::compute::sink::{Place, Sink};
-use crate::compute::stage::Stage;
+use crate::compute::stage::{Output, Stage};
 use crate::run::interrupt::check_interrupt;
 use crate::run::runner::Runner;
 
@@ -27,16 +28,8 @@ pub(super) struct Carrying<'a> {
     stage: &'a Stage,
     pass: &'a Pass,
     reducing: Reducing<'a>,
-    sinks: Vec<Vec<Sink<'a>>>,
-    /// What is folded of pieces of the results that are not done.
-    pieces: Mutex<BTreeMap<u64, Piece>>,
-}
-
-/// A piece of the results: how many elements have been folded for it, and the cells of each segment.
-#[derive(Default)]
-struct Piece {
-    folded: u64,
-    segments: Segments,
+    /// What has been folded of each piece of the results: the cells of each segment.
+    pieces: Mutex<BTreeMap<u64, Segments>>,
 }
 
 /// What is folded one after the other: a piece, and a segment of the first reduced axis and those behind it.
@@ -47,25 +40,16 @@ struct Task {
 }
 
 impl<'a> Carrying<'a> {
-    /// A pass whose results go to these places.
+    /// A pass of which nothing has been folded.
     ///
     /// # Errors
     /// `Unsupported` for what there is no loop for, or if nothing is reduced.
-    pub(super) fn new<'p: 'a>(
-        stage: &'a Stage,
-        pass: &'a Pass,
-        place: &dyn Fn(usize) -> Option<Place<'p>>,
-    ) -> Result<Self> {
+    pub(super) fn new(stage: &'a Stage, pass: &'a Pass) -> Result<Self> {
         let none = || Error::unsupported("a pass that reduces nothing");
         let folding = pass.folding.as_ref().ok_or_else(none)?;
         let compiled = Compiled::of(stage, &HashMap::new())?;
-        let sinks = stage.outputs.iter().map(|output| {
-            let sink = |root| Some(Sink { root: Some(root), place: place(root.number)? });
-            output.roots.iter().filter_map(sink).collect()
-        });
-        let sinks = sinks.collect();
         let reducing = Reducing::new(compiled, stage, pass, folding, None);
-        Ok(Self { stage, pass, reducing, sinks, pieces: Mutex::default() })
+        Ok(Self { stage, pass, reducing, pieces: Mutex::default() })
     }
 
     /// What it is of within a box.
@@ -91,10 +75,10 @@ impl<'a> Carrying<'a> {
         &self.stage.domain
     }
 
-    /// Folds what a box has, `held` of what is in memory. Results of which this was the last go to their places.
+    /// Folds what a box has, `held` of what is in memory.
     ///
     /// # Errors
-    /// Those of computing and of writing.
+    /// Those of computing.
     pub(super) fn fold(&self, held: &Stage) -> Result<()> {
         let (compiled, tasks) = (Compiled::of(held, &HashMap::new())?, self.tasks(&held.domain));
         let in_flight = self.pass.in_flight;
@@ -130,7 +114,7 @@ impl<'a> Carrying<'a> {
         let (boxes, folding) = (&self.reducing.boxes, self.reducing.folding);
         let kept = boxes.kept.get(task.piece)?;
         let number = task.segment * boxes.behind.len().max(1) + task.behind;
-        let known = self.pieces.locked().entry(task.piece).or_default().segments.remove(&number);
+        let known = self.pieces.locked().entry(task.piece).or_default().remove(&number);
         let mut cells = match known {
             Some(cells) => cells,
             None => self.reducing.nothing(kept.checked_len()? as usize),
@@ -146,10 +130,8 @@ impl<'a> Carrying<'a> {
             reduced.insert(0, step.start.max(range.start)..step.end.min(range.end));
             self.fold_block(compiled, &self.reducing.whole(&kept, &reduced)?, &kept, &mut cells)?;
         }
-        let behind = boxes.behind.get(task.behind)?.checked_len()?;
-        let folded =
-            kept.checked_len()?.saturating_mul(behind).saturating_mul(range.end.abs_diff(range.start));
-        self.put(task.piece, &kept, (number, cells), folded)
+        self.pieces.locked().entry(task.piece).or_default().insert(number, cells);
+        Ok(())
     }
 
     /// Folds a block of one segment.
@@ -163,23 +145,47 @@ impl<'a> Carrying<'a> {
             let begin = |&axis: &usize| piece.range(axis).start.abs_diff(self.stage.domain.origin()[axis]);
             let begins: Dims<u64> = axes.iter().map(begin).collect();
             let along = 0..piece.shape()[axes[0]] as usize;
-            let (lengths, by) = (&self.reducing.lengths[..], self.reducing.by(kept));
-            let folded = Folded { axes, along, lengths, begins: &begins, by };
+            let (whole, by) = (&self.reducing.lengths[..], self.reducing.by(kept));
+            let folded = Folded { axes, along, lengths: whole, begins: &begins, by };
             block.fold(&compiled.program, &self.reducing.methods, &folded, cells)?;
         }
         Ok(())
     }
 
-    /// Keeps what has been folded of a segment, or has the piece go to its places if that is all of it.
-    fn put(&self, piece: u64, kept: &Domain, (number, cells): (u64, Folds), folded: u64) -> Result<()> {
-        let all = self.reducing.lengths.iter().copied().fold(kept.checked_len()?, u64::saturating_mul);
-        let done = {
-            let mut pieces = self.pieces.locked();
-            let own = pieces.entry(piece).or_default();
-            own.segments.insert(number, cells);
-            own.folded = own.folded.saturating_add(folded);
-            if own.folded >= all { pieces.remove(&piece) } else { None }
+    /// Puts the results to their places, as a whole: they may be in chunks that several boxes have elements of.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub(super) fn end<'p>(&self, place: &dyn Fn(usize) -> Option<Place<'p>>) -> Result<()> {
+        let mut made: Vec<Memory> = Vec::new();
+        for output in &self.stage.outputs {
+            made.push(Memory::new(byte_len(&lengths(&output.domain)?, output.dtype.size())?)?);
+        }
+        let mut views = Vec::new();
+        for (output, made) in self.stage.outputs.iter().zip(&mut made) {
+            let shape = lengths(&output.domain)?;
+            views.push(ViewMut::dense(made.bytes_mut(), &shape, output.dtype.size(), Order::C)?);
+        }
+        let shared: Vec<SharedViewMut<'_>> = views.iter_mut().map(ViewMut::share).collect();
+        let sink = |(output, out): (&'a Output, _)| {
+            vec![Sink { root: None, place: Place::Memory { out, domain: &output.domain } }]
         };
-        done.map_or(Ok(()), |done| self.reducing.finish(kept, done.segments, false, &self.sinks))
+        let sinks: Vec<Vec<Sink<'_>>> = self.stage.outputs.iter().zip(&shared).map(sink).collect();
+        for (piece, segments) in std::mem::take(&mut *self.pieces.locked()) {
+            let kept = self.reducing.boxes.kept.get(piece)?;
+            self.reducing.finish(&kept, segments, false, &sinks)?;
+        }
+        drop(sinks);
+        drop(shared);
+        drop(views);
+        for (output, made) in self.stage.outputs.iter().zip(&made) {
+            for root in &output.roots {
+                let sink = place(root.number).map(|place| Sink { root: Some(root), place });
+                let put =
+                    |sink: Sink<'_>| sink.put(&output.domain, made.bytes(), output.dtype.size(), Order::C);
+                sink.map_or(Ok(()), put)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -20,9 +20,8 @@ use crate::compute::planner;
 use crate::compute::stage::{Stage, stages};
 use crate::store::MemoryStore;
 
-/// So small a part of the budget is for inputs of a box; and for what is read of them again to fold it.
-const SHARE: u64 = 2;
-const FOLDED: u64 = 8;
+/// So small a part of the budget is for inputs of a box; a smaller one if there is no room for its passes then.
+const SHARES: [u64; 3] = [2, 4, 8];
 
 /// Reading less is worth it if it is less than so many fifths of what would be read.
 const FIFTHS: u64 = 4;
@@ -79,19 +78,30 @@ fn processes(limits: Limits) -> u64 {
 
 /// The plan of boxes, if they fit and read clearly less than so many bytes.
 fn fitting(results: &BoxedResults<'_>, read: u64, limits: Limits) -> Result<Option<Planned>> {
+    let beside = results.in_memory(&results.roots).saturating_add(results.carried_bytes());
+    let room = limits.memory.saturating_sub(beside);
+    for share in SHARES {
+        if let Some(found) = within(results, room / share, read, limits)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The same of boxes whose inputs have at most so many bytes.
+fn within(results: &BoxedResults<'_>, most: u64, read: u64, limits: Limits) -> Result<Option<Planned>> {
     let processes = processes(limits);
     let wanted = limits.threads.max(processes).saturating_mul(OF_WORKER);
     // What one process does to the end has as few boxes as fit.
     let (wanted, least) = if is_in_parts(limits) { (wanted, OF_WORKER.max(processes)) } else { (1, 1) };
-    let beside = results.in_memory(&results.roots).saturating_add(results.carried_bytes());
-    let Some(lengths) = results.lengths(limits.memory.saturating_sub(beside) / SHARE, wanted)? else {
-        return Ok(None);
-    };
+    let Some(lengths) = results.lengths(most, wanted)? else { return Ok(None) };
     let count = results.count(&lengths);
     let reads = reads(&results.elements(&results.first_box(&lengths)?)?, count)?;
     let all = reads.iter().fold(0u64, |all, flow| all.saturating_add(flow.bytes));
-    let is_shared = || Ok::<_, Error>(is_in_parts(limits) && !results.are_apart(&lengths)?);
-    if count > MOST || count < least || all > read / 5 * FIFTHS || is_shared()? {
+    if count > MOST || count < least || all > read / 5 * FIFTHS {
+        return Ok(None);
+    }
+    if is_in_parts(limits) && !results.are_apart(&lengths)? {
         return Ok(None);
     }
     let Ok((stages, mut plan)) = plan_of(results, &lengths, reads, limits) else { return Ok(None) };
@@ -219,7 +229,7 @@ fn pass_of(
     let mut pass = alone.passes.into_iter().next().ok_or_else(none)?;
     let Terms { decoding, tiles, .. } = pass.terms;
     let (blocks, bytes) =
-        carried.blocks(lengths, &units, (limits.threads, limits.memory / FOLDED))?.ok_or_else(none)?;
+        carried.blocks(lengths, &units, (limits.threads, limits.memory))?.ok_or_else(none)?;
     pass.terms = Terms { blocks: bytes, decoding, tiles, ..Terms::default() };
     if pass.terms.all() > limits.memory {
         return Err(none());

@@ -169,13 +169,14 @@ fn run_boxes<'p>(
     options: &ComputeOptions<'_>,
 ) -> Result<()> {
     let passes = &plan.passes[plan.passes.len().saturating_sub(boxes.carried)..];
-    let carried = stages.iter().zip(passes).map(|(stage, pass)| Carrying::new(stage, pass, place));
+    let carried = stages.iter().zip(passes).map(|(stage, pass)| Carrying::new(stage, pass));
     let carried = &carried.collect::<Result<Vec<_>>>()?;
     let own: Vec<Lazy> = boxes.numbers.iter().map(|&number| roots[number].clone()).collect();
     let places: Vec<Place<'_>> = boxes.numbers.iter().filter_map(|&number| place(number)).collect();
     let (compute, slots) = (&of_box(boxes, options), &Slots::default());
     let boxed = Boxed { roots: &own, places: &places, boxes, carried, compute, noting, slots };
-    boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))
+    boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
+    carried.iter().try_for_each(|carried| carried.end(place))
 }
 
 /// How a box of results is computed of what it holds in memory. Whoever has all boxes made ends the arrays.
