@@ -1,5 +1,6 @@
 """Elements that are computed in another way than directly, where that reads less: to the bit the same."""
 
+import itertools
 import os
 import re
 import shutil
@@ -280,6 +281,20 @@ print(*(asked.compute(memory=memory).tobytes().hex() for memory in (2 << 20, 3 <
     assert bytes_read() - before < 3.2 * values.nbytes
 
 
+def test_rounds_decode_each_chunk_once_in_each_round(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(1000, 8, 1024)).astype("float32")
+    array = ba.create(tmp_path / "x", shape=values.shape, dtype="float32", chunk_shape=(100, 8, 128), format="zarr3", encoding="zstd")
+    array[...] = values
+    size = sum(file.stat().st_size for file in (tmp_path / "x").rglob("*") if file.is_file())
+    x = array.lazy
+    rounds = sum(one["bytes_read"] >= values.nbytes for one in x.median().explain(show="dict", memory=4 << 20)["passes"])
+    assert rounds == 3
+    before = bytes_read()
+    assert float(x.median().compute(memory=4 << 20)) == np.float32(np.median(values.astype("float64")))
+    # Segments of powers of two, each of which is a task, would end within chunks.
+    assert bytes_read() - before < 1.02 * rounds * size
+
+
 def test_quantiles_of_very_many_elements_are_planned(tmp_path: Path) -> None:
     shape = (1 << 17, 1 << 16)
     array = ba.create(tmp_path / "x", shape=shape, dtype="float64", chunk_shape=(1 << 5, 1 << 16), format="zarr3")
@@ -407,10 +422,216 @@ def test_what_is_reduced_and_taken_again_is_read_once(tmp_path: Path) -> None:
             if name == "anomaly":
                 assert "boxes of the result" in plan and "directly, 3.2 MiB would be read" in plan
                 assert taken < 1.1 * values[0].nbytes
-    # What goes to memory is read pass by pass, and so is what nothing is taken again of.
-    anomaly = standardised(*lazies)["anomaly"]
-    assert "boxes of the result" not in anomaly.explain(memory=2 << 20)
+    # What nothing is taken again of is one pass.
     assert "boxes of the result" not in ba.explain({f"{tmp_path}/map|zarr3:": lazies[0] + 1})
+
+
+def test_what_goes_to_memory_is_read_once_if_there_is_room_beside_it(tmp_path: Path) -> None:
+    array = cube_in_boxes(tmp_path)
+    x, values = array.lazy, array[...].astype("float64")
+    away = x - x.mean(axis=0, keepdims=True)
+    due = values - values.mean(axis=0)
+    small = [(away > 1).mean(axis=0), away.std(axis=0), x.mean(axis=0), x.max(axis=(0, 2))]
+    one_by_one = [lazy.compute(memory=64 << 20) for lazy in small]
+    for memory, times in ((1 << 20, 1.1), (64 << 20, 1.1)):
+        before = bytes_read()
+        found = ba.compute(*small, memory=memory)
+        assert bytes_read() - before < times * array.nbytes, memory
+        for made, one in zip(found, one_by_one, strict=True):
+            same(made, one)
+    np.testing.assert_allclose(found[0], (due > 1).mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found[1], due.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found[2], values.mean(axis=0), rtol=1e-6, atol=1e-6)
+    plan = away.explain(show="dict", memory=3 << 20)
+    assert plan["boxes"]["count"] > 1 and plan["peak_memory"] <= 3 << 20
+    before = bytes_read()
+    np.testing.assert_allclose(away.compute(memory=3 << 20), due, rtol=1e-4, atol=1e-6)
+    assert bytes_read() - before < 1.1 * array.nbytes
+
+
+def beside(x: ba.Lazy) -> dict[str, ba.Lazy]:
+    """Results over other domains than an anomaly's, which is the first."""
+    months = np.arange(x.shape[0]) // 6 % 5
+    groups = x.groupby(months, axis=0)
+    return {
+        "anomaly": x - groups.mean().back(),
+        "means": groups.mean(),
+        "mean": x.mean(axis=0, keepdims=True),
+        "rows": x.sum(axis=(0, 2), keepdims=True),
+        "first": x[:1],
+    }
+
+
+@pytest.mark.parametrize("names", [("mean",), ("means", "mean"), ("rows", "anomaly"), ("first",), ("means", "rows", "mean")])
+def test_results_over_other_domains_are_made_in_the_same_boxes(names: tuple[str, ...], tmp_path: Path) -> None:
+    array = cube_in_boxes(tmp_path)
+    x = array.lazy
+    known = beside(x)
+    results = {name: known[name] for name in dict.fromkeys(("anomaly", *names))}
+    expected = {name: lazy.compute(memory=64 << 20) for name, lazy in results.items()}
+    places = {tmp_path / name: lazy for name, lazy in results.items()}
+    options = IN_BOXES
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in places.items()}, chunk_shape=(10, 16, 18), memory=2 << 20)
+    assert "boxes of the result" in plan
+    before = bytes_read()
+    ba.save(places, **options)
+    assert bytes_read() - before < (1.3 if "first" in names else 1.1) * array.nbytes
+    for place in places:
+        same(ba.open(place)[...], expected[place.name])
+    # The same of a run that is taken up, of one by several processes, and of a plan in a file.
+    others = {name: {tmp_path / f"{place.name}-{name}": lazy for place, lazy in places.items()} for name in ("resumed", "processes", "planned")}
+    with pytest.raises(KeyboardInterrupt):
+        ba.save(others["resumed"], resume=tmp_path / "journal", progress=stop_at(0.4), scratch=tmp_path, **options)
+    ba.save(others["resumed"], resume=tmp_path / "journal", scratch=tmp_path, **options)
+    ba.save(others["processes"], processes=2, **options)
+    file = ba.plan(others["planned"], tmp_path / "plan", workers=4, **options)
+    for number, stage in enumerate(file.stages):
+        for task in range(stage.tasks):
+            ba.Plan(tmp_path / "plan").run(number, (task, task + 1), memory=2 << 20)
+    file.finish()
+    for made in others.values():
+        for place in made:
+            same(ba.open(place)[...], expected[place.name.split("-")[0]])
+
+
+def reduced(x: ba.Lazy, values: NDArray[Any]) -> dict[str, tuple[ba.Lazy, Any]]:
+    """What is reduced of all elements, along one axis or another, and what is not reduced; and what NumPy makes of it in float64."""
+    wide = values.astype("float64")
+    zones = np.arange(values.shape[1])[:, None] * 3 // values.shape[1] + np.arange(values.shape[2]) % 2
+    edges = np.linspace(-2, 2, 9)
+    away = wide - wide.mean(axis=0)
+    return {
+        "mean": (x.mean(), wide.mean()),
+        "most": (x.max(), wide.max()),
+        "twice": (x * 2, wide * 2),
+        "times": (x.mean(axis=(1, 2)), wide.mean(axis=(1, 2))),
+        "map": (x.mean(axis=0), wide.mean(axis=0)),
+        "spread": (x.std(axis=0, keepdims=True), wide.std(axis=0, keepdims=True)),
+        "rows": (x.min(axis=2), wide.min(axis=2)),
+        "where": (x.argmax(axis=0), wide.argmax(axis=0)),
+        "histogram": (x.histogram(edges.tolist())[0], np.histogram(values, edges)[0]),
+        "zones": (x.groupby(zones, axis=(1, 2), expected=4).sum(), np.stack([wide[:, zones == k].sum(axis=1) for k in range(4)], 1)),
+        "away": (x - x.mean(axis=0, keepdims=True), away),
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("mean", "most", "twice"),
+        ("map", "times"),
+        ("times", "map", "rows", "spread"),
+        ("histogram", "mean", "map"),
+        ("zones", "map", "twice"),
+        ("away", "mean", "most", "map"),
+        ("twice", "map", "times", "where"),
+    ],
+)
+def test_reductions_along_several_axes_are_one_reading(names: tuple[str, ...], tmp_path: Path) -> None:
+    array = ba.create(tmp_path / "x", shape=(120, 192, 144), dtype="float32", chunk_shape=(10, 32, 36), format="zarr3")
+    array[...] = np.random.default_rng(1).normal(size=array.shape).astype("float32")
+    known = reduced(array.lazy, array[...])
+    asked = [known[name][0] for name in names]
+    # Not even half of the elements fit.
+    memory = 16 << 20
+    places = {tmp_path / name: known[name][0] for name in names}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in places.items()}, show="dict", memory=memory)
+    assert plan["boxes"]["count"] > 1 and plan["boxes"]["carried"] > 0 and plan["peak_memory"] <= memory
+    assert "from box to box" in " ".join(plan["notes"])
+    before = bytes_read()
+    ba.save(places, format="zarr3", memory=memory)
+    assert bytes_read() - before < 1.1 * array.nbytes
+    large = [name for name in names if name in ("twice", "away")]
+    small = [lazy for name, lazy in zip(names, asked, strict=True) if name not in large]
+    before = bytes_read()
+    found = ba.compute(*small, memory=memory)
+    assert bytes_read() - before < 1.1 * array.nbytes
+    for name, made in zip((name for name in names if name not in large), found, strict=True):
+        alone = np.asarray(known[name][0].compute(memory=64 << 20))
+        same(np.asarray(made), alone)
+        np.testing.assert_allclose(made, known[name][1], rtol=1e-5, atol=1e-5)
+    for name in names:
+        same(np.asarray(ba.open(tmp_path / name)[...]), np.asarray(known[name][0].compute(memory=64 << 20)))
+    # What is taken up, or shared by processes, is done pass by pass where boxes have no parts of results, to the bit the same.
+    others = {name: {tmp_path / f"{place.name}-{name}": lazy for place, lazy in places.items()} for name in ("resumed", "processes")}
+    with pytest.raises(KeyboardInterrupt):
+        ba.save(others["resumed"], format="zarr3", memory=memory, resume=tmp_path / "journal", progress=stop_at(0.4), scratch=tmp_path)
+    ba.save(others["resumed"], format="zarr3", memory=memory, resume=tmp_path / "journal", scratch=tmp_path)
+    ba.save(others["processes"], format="zarr3", memory=memory, processes=2)
+    for made_by in others.values():
+        for place in made_by:
+            same(np.asarray(ba.open(place)[...]), np.asarray(ba.open(tmp_path / place.name.split("-")[0])[...]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_boxes_of_any_results_have_the_same_bits(seed: int, tmp_path: Path) -> None:
+    """Of random shapes, chunks, axes and budgets, against NumPy in float64."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(one) for one in rng.integers(3, 40, 3)) if seed % 3 else (20, 20, 20)
+    chunk = tuple(int(rng.integers(1, length + 1)) for length in shape)
+    values = rng.normal(size=shape).astype(["float32", "float64"][seed % 2])
+    array = ba.create(tmp_path / "x", shape=shape, dtype=values.dtype, chunk_shape=chunk, format="zarr3")
+    array[...] = values
+    x, wide = array.lazy, values.astype("float64")
+    axis, other = (int(one) for one in rng.choice(3, 2, replace=False))
+    results = {
+        "away": (x - x.mean(axis=axis, keepdims=True), wide - wide.mean(axis=axis, keepdims=True)),
+        "mean": (x.mean(axis=axis), wide.mean(axis=axis)),
+        "most": (x.max(axis=(axis, other)), wide.max(axis=(axis, other))),
+        "other": (x.sum(axis=other, keepdims=True), wide.sum(axis=other, keepdims=True)),
+        "all": (x.std(), wide.std()),
+    }
+    some = ["away", *rng.choice(["mean", "most", "other", "all"], int(rng.integers(1, 4)), replace=False)]
+    rng.shuffle(some)
+    for memory in (64 << 20, tightest([results[name][0] for name in some])):
+        found = ba.compute(*(results[name][0] for name in some), memory=memory)
+        places = {tmp_path / f"{name}-{memory}": results[name][0] for name in some}
+        ba.save(places, format="zarr3", memory=max(memory, 8 << 20))
+        for name, made in zip(some, found, strict=True):
+            same(np.asarray(made), np.asarray(results[name][0].compute()))
+            np.testing.assert_allclose(made, results[name][1], rtol=1e-5, atol=1e-5)
+            same(ba.open(tmp_path / f"{name}-{memory}")[...], np.asarray(made))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shape", [(200_000,), (30, 5000), (70_000, 3), (3, 1100, 1000), (9, 1 << 12, 7)])
+def test_what_goes_on_from_box_to_box_has_the_same_bits(shape: tuple[int, ...], seed: int) -> None:
+    """Of rows of many tiles, and of axes of several segments, in whatever chunks, from whatever coordinates on."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=shape).astype("float32") * 10 + 100
+    chunk = [max(length // int(rng.integers(2, 9)), 1) for length in shape]
+    x = stored(values, chunk, [int(one) for one in rng.integers(-500, 500, len(shape))]).lazy
+    along = [axes for count in range(1, len(shape) + 1) for axes in itertools.combinations(range(len(shape)), count)]
+    labels = rng.integers(-1, 4, shape[-1])
+    known: list[tuple[ba.Lazy, Any]] = [(x.groupby(labels, axis=len(shape) - 1, expected=4).mean(), None)]
+    for axes in along:
+        known += [(getattr(x, name)(axis=axes), getattr(values.astype("float64"), name)(axis=axes)) for name in ("sum", "std", "max")]
+    known += [(x.argmin(axis=axis), values.argmin(axis=axis) + x.domain.origin[axis]) for axis in range(len(shape))]
+    # One of each at least, or all would be one pass.
+    asked = [known[0], known[-1], *(known[at] for at in rng.choice(range(1, len(known) - 1), min(4, len(known) - 2), replace=False))]
+    lazies = [one[0] for one in asked]
+    alone = [np.asarray(lazy.compute(memory=1 << 30)) for lazy in lazies]
+    least, carried = tightest(lazies), 0
+    for memory in (least, 2 * least, 4 * least, 8 * least):
+        boxes = ba.explain(*lazies, show="dict", memory=memory)["boxes"]
+        carried += boxes is not None and boxes["carried"] > 0
+        for made, one, (_, due) in zip(ba.compute(*lazies, memory=memory), alone, asked, strict=True):
+            same(np.asarray(made), one)
+            if due is not None:
+                np.testing.assert_allclose(made, due, rtol=2e-6)
+    assert carried > 0
+
+
+def tightest(asked: list[ba.Lazy]) -> int:
+    """About the smallest budget that does for all together."""
+    memory = 128 << 10
+    while True:
+        try:
+            ba.explain(*asked, memory=memory)
+        except ba.MemoryBudgetError:
+            memory = memory * 3 // 2
+        else:
+            return memory
 
 
 def test_results_of_the_same_inputs_are_made_in_the_same_boxes(tmp_path: Path) -> None:
@@ -435,12 +656,12 @@ def test_results_of_the_same_inputs_are_made_in_the_same_boxes(tmp_path: Path) -
     assert first < 0.9 * array.nbytes and bytes_read() - before < 1.4 * array.nbytes
     for place in places:
         same(ba.open(place)[...], expected[place.name])
-    # Of results over different domains there are no such boxes.
-    others = {tmp_path / "a": results["anomaly"], tmp_path / "b": results["above"][:, ::2]}
-    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in others.items()}, chunk_shape=(10, 16, 18), memory=8 << 20)
-    assert "boxes of the results" not in plan
-    ba.save(others, **IN_BOXES | {"memory": 8 << 20})
-    same(ba.open(tmp_path / "b")[...], expected["above"][:, ::2])
+    # Where they have no axis in common that boxes can be cut along, what is reduced goes on from box to box.
+    others = {tmp_path / "a": results["anomaly"], tmp_path / "b": x.max(axis=(1, 2), keepdims=True)}
+    plan = ba.explain({f"{place}|zarr3:": lazy for place, lazy in others.items()}, chunk_shape=(10, 16, 18), memory=3 << 20)
+    assert "goes on from box to box" in plan
+    ba.save(others, **IN_BOXES | {"memory": 3 << 20})
+    same(ba.open(tmp_path / "b")[...], array[...].max(axis=(1, 2), keepdims=True))
 
 
 def test_an_input_that_goes_while_boxes_are_made_is_an_error(tmp_path: Path) -> None:

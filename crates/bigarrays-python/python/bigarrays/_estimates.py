@@ -48,13 +48,18 @@ def _of_all_boxes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     boxes = plan["boxes"]
     if boxes is None:
         return list(plan["passes"])
-    # A box is a task: its blocks are those of one worker.
+    # A box is a task: its blocks are those of one worker. Passes that go on from box to box are those of all elements.
+    of_box = len(plan["passes"]) - boxes["carried"]
     of_all = {"blocks": boxes["count"], "in_one_process": False}
+
+    def times(number: int) -> int:
+        return int(boxes["count"]) if number < of_box else 1
+
     return [
         one
         | of_all
-        | {"bytes": one["bytes"] * boxes["count"], "reads": [] if number else boxes["reads"]}
-        | {"writes": [flow | {name: flow[name] * boxes["count"] for name in ("count", "bytes")} for flow in one["writes"]]}
+        | {"bytes": one["bytes"] * times(number), "reads": [] if number else boxes["reads"]}
+        | {"writes": [flow | {name: flow[name] * times(number) for name in ("count", "bytes")} for flow in one["writes"]]}
         for number, one in enumerate(plan["passes"])
     ]
 

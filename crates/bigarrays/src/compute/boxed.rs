@@ -1,4 +1,4 @@
-//! Running boxes of a result: each reads its inputs once, and holds them while all passes go over them.
+//! Running boxes of results: each reads its inputs once, and holds them while all passes go over them.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, Weak};
@@ -8,27 +8,34 @@ use crate::base::buffer::{Order, ViewMut, byte_len};
 use crate::base::domain::Domain;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::sync::MutexExt;
+use crate::compute::box_inputs::{Replacing, array_of, cut_all, empty_in, inputs, named};
+use crate::compute::carrying::Carrying;
 use crate::compute::digest::{Digest, Reads};
 use crate::compute::expr::{Kind, Lazy};
-use crate::compute::held_boxes::{Replacing, array_of, cut_all, empty_in, inputs, named};
 use crate::compute::ledger::Noting;
 use crate::compute::memory::lengths;
 use crate::compute::noted::Made;
 use crate::compute::plan::HeldBoxes;
 use crate::compute::resume::is_as_noted;
+use crate::compute::sink::Place;
+use crate::compute::stage::Stage;
+use crate::compute::target::Target;
 use crate::run::interrupt::check_interrupt;
 use crate::run::pool::{threads, whole_across_forks};
 use crate::run::runner::{FAR, Progress, Runner};
 use crate::store::{MemoryStore, NEAR, Store};
 
-/// Computes expressions, each into an array.
-pub(super) type ComputeFn<'a> = dyn Fn(&[Lazy], &[Array]) -> Result<()> + Sync + 'a;
+/// Computes expressions, each to its target.
+pub(super) type ComputeFn<'a> = dyn Fn(Vec<(&Lazy, Target<'_>)>) -> Result<()> + Sync + 'a;
 
-/// Results over one domain that are made in boxes.
+/// Results that are made in boxes.
 pub(super) struct Boxed<'a> {
     pub(super) roots: &'a [Lazy],
-    pub(super) targets: &'a [&'a Array],
+    /// Where each of them goes.
+    pub(super) places: &'a [Place<'a>],
     pub(super) boxes: &'a HeldBoxes,
+    /// Reductions of all that the boxes have.
+    pub(super) carried: &'a [Carrying<'a>],
     /// Computes expressions of what is held, each into a part of its target.
     pub(super) compute: &'a ComputeFn<'a>,
     /// What is noted of boxes that are done.
@@ -48,9 +55,9 @@ impl Boxed<'_> {
     /// # Errors
     /// Those of reading, computing and noting; `Storage` if an input was removed or replaced meanwhile.
     pub(super) fn run(&self, numbers: Range<u64>, progress: &dyn Fn(Progress)) -> Result<()> {
-        let item: u64 = self.roots.iter().map(|root| root.dtype().size() as u64).sum();
-        let bytes = |domain: &Domain| domain.shape().iter().fold(item, |all, &one| all.saturating_mul(one));
-        let (mut done, total) = (0u64, self.roots.first().map_or(0, |root| bytes(root.domain())));
+        let of_results = self.bytes(self.roots.iter().map(Lazy::domain));
+        let of_carried = self.carried.iter().map(|carried| carried.bytes(carried.whole()));
+        let (mut done, total) = (0u64, of_carried.fold(of_results, u64::saturating_add));
         for number in numbers.start..numbers.end.min(self.len()) {
             // A box that is begun after a stop would be done in vain.
             check_interrupt()?;
@@ -58,10 +65,26 @@ impl Boxed<'_> {
             if !self.is_done(number, part)? {
                 self.make(number, part)?;
             }
-            done = done.saturating_add(bytes(part));
+            let of_carried = self.carried.iter().map(|carried| carried.bytes(part));
+            done = of_carried.fold(done.saturating_add(self.bytes(&self.parts(part)?)), u64::saturating_add);
             progress(Progress { done, total });
         }
         self.expect_as_opened()
+    }
+
+    /// Bytes of the elements of results over these domains.
+    fn bytes<'d>(&self, domains: impl IntoIterator<Item = &'d Domain>) -> u64 {
+        let one = |(root, domain): (&Lazy, &Domain)| {
+            let item = root.dtype().size() as u64;
+            domain.shape().iter().fold(item, |all, &length| all.saturating_mul(length))
+        };
+        self.roots.iter().zip(domains).map(one).fold(0, u64::saturating_add)
+    }
+
+    /// What a box has of each result.
+    fn parts(&self, part: &Domain) -> Result<Vec<Domain>> {
+        let one = |(number, root): (usize, &Lazy)| self.boxes.frame.part(number, root.domain(), part);
+        self.roots.iter().enumerate().map(one).collect()
     }
 
     /// How many are not noted as done.
@@ -79,7 +102,8 @@ impl Boxed<'_> {
     /// An error if an input was removed or replaced.
     fn expect_as_opened(&self) -> Result<()> {
         let mut seen: Vec<&Array> = Vec::new();
-        for array in self.roots.iter().flat_map(Lazy::nodes).filter_map(array_of) {
+        let carried = self.carried.iter().flat_map(Carrying::exprs);
+        for array in self.roots.iter().chain(carried).flat_map(Lazy::nodes).filter_map(array_of) {
             if !seen.iter().any(|known| std::ptr::eq(known.layout(), array.layout())) {
                 array.expect_as_opened()?;
                 seen.push(array);
@@ -104,19 +128,21 @@ impl Boxed<'_> {
 
     /// The digest of the versions of what a box has been written to.
     fn written(&self, part: &Domain) -> Result<Digest> {
-        if let [target] = self.targets {
-            return Digest::of_versions(target, part);
-        }
-        let mut sum = Digest::default();
-        for (number, target) in self.targets.iter().enumerate() {
-            sum.add(&number.to_string(), Some(Digest::of_versions(target, part)?.0));
+        let (mut sum, parts) = (Digest::default(), self.parts(part)?);
+        for (number, (place, part)) in self.places.iter().zip(&parts).enumerate() {
+            if let Place::Array(target) = place {
+                sum.add(&number.to_string(), Some(Digest::of_versions(target, part)?.0));
+            }
         }
         Ok(sum)
     }
 
     fn make(&self, number: u64, part: &Domain) -> Result<()> {
-        let own = cut_all(self.roots, part)?;
-        let inputs = inputs(&own);
+        let own = cut_all(&self.boxes.frame, self.roots, part)?;
+        let folded = self.carried.iter().map(|carried| carried.of_box(part)).collect::<Result<Vec<_>>>()?;
+        let of_all = own.iter().chain(folded.iter().flat_map(Stage::exprs)).cloned().collect::<Vec<_>>();
+        let inputs = inputs(&of_all);
+        drop(of_all);
         // Who notes nothing asks for no versions.
         let watched = self.noting.as_ref().map(|_| Watched::new(&inputs, Reads::over));
         let through = watched.as_ref().map_or(&inputs, |watched| &watched.inputs);
@@ -126,10 +152,12 @@ impl Boxed<'_> {
         let from = watched.as_ref().and_then(Watched::digest);
         let replacing = Replacing { inputs: &inputs, held: &held };
         let own = own.iter().map(|own| replacing.lazy(own)).collect::<Result<Vec<_>>>()?;
+        let folded = folded.iter().map(|stage| stage.changed(&mut |expr| replacing.lazy(expr)));
+        let folded = folded.collect::<Result<Vec<_>>>()?;
         drop(held);
-        let targets = self.targets.iter().map(|target| target.cut(part)).collect::<Result<Vec<_>>>()?;
-        (self.compute)(&own, &targets)?;
-        drop(own);
+        self.put(&own, part)?;
+        self.carried.iter().zip(&folded).try_for_each(|(carried, folded)| carried.fold(folded))?;
+        drop((own, folded));
         stores.iter().for_each(|store| self.slots.give(store.take_all()));
         match (&self.noting, from) {
             (Some(noting), Some(from)) => noting.note(number, Made { from, to: self.written(part)? }),
@@ -137,9 +165,27 @@ impl Boxed<'_> {
         }
     }
 
+    /// Computes what a box has of each result, of what is held, to where it goes.
+    fn put(&self, own: &[Lazy], part: &Domain) -> Result<()> {
+        let parts = self.parts(part)?;
+        let arrays = self.places.iter().zip(&parts).map(|(place, part)| match place {
+            Place::Array(target) => target.cut(part).map(Some),
+            _ => Ok(None),
+        });
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let mut results = Vec::new();
+        for (number, own) in own.iter().enumerate() {
+            let memory = self.places[number].of_box(&parts[number])?;
+            let target = memory.map(Target::Memory).or(arrays[number].as_ref().map(Target::Array));
+            results.extend(target.map(|target| (own, target)));
+        }
+        if results.is_empty() { Ok(()) } else { (self.compute)(results) }
+    }
+
     /// The digest of the versions of what a box is of, as they are now; `None` if something is gone.
     fn versions(&self, part: &Domain) -> Result<Option<Digest>> {
-        let watched = Watched::new(&inputs(&cut_all(self.roots, part)?), Reads::instead_of);
+        let watched =
+            Watched::new(&inputs(&cut_all(&self.boxes.frame, self.roots, part)?), Reads::instead_of);
         let looked_up = watched.inputs.iter().filter_map(array_of).try_for_each(look_up);
         match looked_up {
             // Computing says so, if it is still so then.

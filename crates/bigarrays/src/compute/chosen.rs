@@ -25,7 +25,6 @@ pub(super) fn plan(
     }
     let passes = stages(roots)?;
     let chosen = ways::cheapest(roots, passes, targets, limits);
-    let Some(arrays) = targets.iter().copied().collect::<Option<Vec<&Array>>>() else { return chosen };
     let alone = match &chosen {
         Ok((_, plan)) => Some(plan.clone()),
         // Without a folder for what passes leave for each other, boxes may still be taken up.
@@ -35,8 +34,8 @@ pub(super) fn plan(
         }
         Err(_) => None,
     };
-    let held = alone.map(|alone| held_boxes::plan(roots, &arrays, &alone, limits)).transpose()?.flatten();
-    held.map_or(chosen, |held| Ok((Vec::new(), held)))
+    let held = alone.map(|alone| held_boxes::plan(roots, targets, &alone, limits)).transpose()?.flatten();
+    held.map_or(chosen, Ok)
 }
 
 fn again(
@@ -45,10 +44,8 @@ fn again(
     limits: Limits,
     recorded: &Recorded,
 ) -> Result<(Vec<Stage>, Plan)> {
-    match (&recorded.boxes, targets.iter().copied().collect::<Option<Vec<&Array>>>()) {
-        (Some(lengths), Some(targets)) => {
-            Ok((Vec::new(), held_boxes::again(roots, &targets, lengths, limits)?))
-        }
-        _ => planner::again(&ways::again(roots, targets, recorded.way)?, targets, limits, recorded),
+    match &recorded.boxes {
+        Some(lengths) => held_boxes::again(roots, targets, lengths, limits),
+        None => planner::again(&ways::again(roots, targets, recorded.way)?, targets, limits, recorded),
     }
 }

@@ -10,6 +10,7 @@ use crate::compute::cuts::Cuts;
 use crate::compute::dense::Kernel;
 use crate::compute::expr::{Kind, Lazy};
 use crate::compute::inputs::{Compiled, Leaf};
+use crate::compute::plan::Folding;
 use crate::compute::reduction::Reduction;
 use crate::compute::stage::Stage;
 use crate::compute::windowed::{Work, given};
@@ -31,6 +32,19 @@ impl Stage {
         };
         let is_dense = !by.groups.is_sparse() && !by.groups.drops && output.fill.is_none();
         is_made && is_dense && output.reduction == Some(Reduction::CountNonzero) && is_true(&output.expr)
+    }
+}
+
+impl Folding {
+    /// The same in segments that end where chunks do, of which there are no more, along the axes that have any.
+    pub(crate) fn at_chunks(mut self, chunks: impl Fn(usize) -> Option<(i64, u64)>) -> Self {
+        for (&axis, segments) in self.axes.iter().zip(&mut self.segments) {
+            if let Some((origin, length)) = chunks(axis).filter(|chunk| chunk.1 > 0 && segments.len() > 1) {
+                let whole = segments.grid().1.div_ceil(length).saturating_mul(length);
+                *segments = Cuts::over(segments.range.clone(), (origin, whole));
+            }
+        }
+        self
     }
 }
 
@@ -104,5 +118,27 @@ impl Compiled {
             Some(Leaf::Array(array)) => Ok(Some(array.chunk_grid()?.into_iter().collect())),
             _ => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_of_counts_end_where_chunks_do() {
+        let domain: Domain = "5:9000,-3:2997,0:700".parse().unwrap();
+        let segments = |chunks: [Option<(i64, u64)>; 3]| {
+            let folding = Folding::new(&domain, &[0, 1, 2], None).at_chunks(|axis| chunks[axis]);
+            folding.segments.iter().map(|cuts| (cuts.grid(), cuts.len())).collect::<Vec<_>>()
+        };
+        // Of whole rows and of 1,024 of them, and a few of such planes.
+        let alone = segments([None; 3]);
+        assert_eq!(alone, [((5, 4), 2249), ((-3, 1024), 3), ((0, 700), 1)]);
+        assert_eq!(
+            segments([Some((0, 24)), Some((-3, 90)), Some((0, 64))]),
+            [((0, 24), 375), ((-3, 1080), 3), ((0, 700), 1)]
+        );
+        assert_eq!(segments([Some((5, 3)), Some((-3, 512)), None])[0], ((5, 6), 1500));
     }
 }

@@ -65,8 +65,9 @@ impl Plan {
         self.to_string()
     }
 
-    /// The plan as JSON: an object with the budget and the peak in bytes, and a list of passes; where a result is made in boxes, those of
-    /// the first box, and how many boxes there are and what all of them read.
+    /// The plan as JSON: an object with the budget and the peak in bytes, and a list of passes; where results are made in boxes, those of
+    /// the first box, and how many boxes there are and what all of them read; the last passes are those that go on from box to box, if there are
+    /// any, and are of all elements.
     ///
     /// ```
     /// use bigarrays::compute::{ComputeOptions, Lazy};
@@ -106,7 +107,8 @@ impl Plan {
         let passes: Vec<Value> = self.passes.iter().map(pass).collect();
         let boxes = |boxes: &HeldBoxes| {
             let reads: Value = boxes.reads.iter().map(Flow::json).collect();
-            json!({ "count": boxes.boxes.len(), "held": boxes.bytes, "reads": reads })
+            let carried = boxes.carried;
+            json!({ "count": boxes.boxes.len(), "held": boxes.bytes, "reads": reads, "carried": carried })
         };
         json!({
             "boxes": self.boxes.as_ref().map(boxes),

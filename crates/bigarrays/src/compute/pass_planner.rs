@@ -123,6 +123,7 @@ impl<'a> Planner<'a> {
             may_spill,
             is_dense: true,
         };
+        planner.count_whole_chunks();
         let (mut encoding, mut codecs) = (0u64, compiled.codec_bytes());
         for (root, target) in own.chain(kept) {
             let grid = target.write_grid()?;
@@ -143,6 +144,16 @@ impl<'a> Planner<'a> {
         planner.terms.labels = planner.labels();
         planner.terms.results = planner.terms.results.saturating_add(planner.waiting_bytes());
         planner.plan(given)
+    }
+
+    /// Has segments of what is counted end where chunks of what is read do, or tasks would decode those at their ends both: counts are the same in
+    /// any order.
+    fn count_whole_chunks(&mut self) {
+        if let Some(folding) = self.folding.take() {
+            let is_counted = self.stage.is_counted();
+            let chunks = |axis: usize| self.largest_chunk(axis).filter(|_| is_counted);
+            self.folding = Some(folding.at_chunks(chunks));
+        }
     }
 
     pub(super) fn domain(&self) -> &'a Domain {
@@ -198,9 +209,10 @@ impl<'a> Planner<'a> {
                 let at = kept;
                 kept += usize::from(reduced.is_none());
                 if let (Some(k), Some(folding)) = (reduced.filter(|&k| k > 0), &self.folding) {
-                    return (whole.origin()[axis], folding.segments[k].longest().max(1), false);
+                    let (origin, length) = folding.segments[k].grid();
+                    return (origin, length.max(1), false);
                 }
-                if reduced.is_some() && axis + 1 == whole.ndim() {
+                if reduced.is_some() && axis + 1 == whole.ndim() && !self.stage.is_counted() {
                     // Rows are folded in tiles.
                     return (whole.origin()[axis], TILE as u64, false);
                 }
@@ -229,12 +241,16 @@ impl<'a> Planner<'a> {
     }
 
     /// The chunks along an axis of the input whose chunks are the largest.
+    fn largest_chunk(&self, axis: usize) -> Option<(i64, u64)> {
+        let of = |read: &(&Input, Grid)| Some((read.1.1, self.chunks(read, axis)?));
+        self.reads.iter().filter_map(of).max_by_key(|found| found.0).map(|found| found.1)
+    }
+
+    /// The same, or where they would be.
     fn chunk_along(&self, axis: usize) -> (i64, u64) {
         let whole = self.domain();
-        let of = |read: &(&Input, Grid)| Some((read.1.1, self.chunks(read, axis)?));
-        let largest = self.reads.iter().filter_map(of).max_by_key(|found| found.0);
         let alone = || (whole.origin()[axis], whole.shape()[axis].clamp(1, PLANE.isqrt()));
-        largest.map_or_else(alone, |found| found.1)
+        self.largest_chunk(axis).unwrap_or_else(alone)
     }
 
     /// The most bytes that cells of labels may take: those of as many as there are elements, or half of the budget.

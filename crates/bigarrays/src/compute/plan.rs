@@ -7,6 +7,7 @@ use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::compute::blocks::Blocks;
 use crate::compute::cuts::Cuts;
+use crate::compute::frame::Frame;
 use crate::compute::program::TILE;
 use crate::compute::way::Way;
 
@@ -41,14 +42,22 @@ pub struct Plan {
     pub(crate) boxes: Option<HeldBoxes>,
 }
 
-/// Boxes of a result, in an order in which they can be made, each of inputs that it holds in memory.
+/// Boxes of results, in an order in which they can be made, each of inputs that it holds in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldBoxes {
+    /// The numbers of the results of which each box has a part.
+    pub(crate) numbers: Vec<usize>,
+    /// How many passes, the last ones of the plan, fold elements of one box after the other.
+    pub(crate) carried: usize,
+    /// Where each result lies in what the boxes are of.
+    pub(crate) frame: Frame,
     pub(crate) boxes: Vec<Domain>,
     /// Where they begin along each axis, and how long they are.
     pub(crate) lengths: Dims<(i64, u64)>,
     /// Bytes of the inputs of the largest of them.
     pub(crate) bytes: u64,
+    /// Bytes of results in memory that are not of the first of them, and of what is carried from one to the next.
+    pub(crate) beside: u64,
     /// What all of them read of each input.
     pub(crate) reads: Vec<Flow>,
 }

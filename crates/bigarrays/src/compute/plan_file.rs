@@ -358,14 +358,15 @@ impl PlanFile {
         let resumed = Resumed::of_plan(ledger, self.key.clone(), self.recorded.clone());
         let whole = Resumed::of_plan(&all, self.key.clone(), self.recorded.clone());
         let scratch = self.scratch_folder()?;
-        let targets: Vec<&Array> = self.targets.iter().collect();
+        let places: Vec<Place<'_>> = self.targets.iter().map(Place::Array).collect();
         if plan.boxes.is_some() {
             self.slots.begin_part();
         }
         let boxed = plan.boxes.as_ref().zip(compute.as_ref()).map(|(boxes, compute)| Boxed {
             roots: &self.roots,
-            targets: &targets,
+            places: &places,
             boxes,
+            carried: &[],
             compute,
             noting: Some(resumed.boxes()),
             slots: &self.slots,

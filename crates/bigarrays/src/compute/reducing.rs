@@ -145,7 +145,7 @@ impl<'a> Reducing<'a> {
     }
 
     /// The box of elements that become those of `kept`, of these ranges along the reduced axes.
-    fn whole(&self, kept: &Domain, reduced: &[Range<i64>]) -> Result<Domain> {
+    pub(super) fn whole(&self, kept: &Domain, reduced: &[Range<i64>]) -> Result<Domain> {
         let mut own = kept.ranges();
         let range = |axis: usize| match self.folding.axes.iter().position(|&one| one == axis) {
             Some(k) => reduced[k].clone(),

@@ -8,9 +8,11 @@ use crate::base::buffer::{Order, SharedViewMut, ViewMut};
 use crate::base::dtype::Element;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::compute::boxed::{Boxed, Slots};
+use crate::compute::carrying::Carrying;
 use crate::compute::chosen;
 use crate::compute::expr::Lazy;
 use crate::compute::journal::Journal;
+use crate::compute::ledger::Noting;
 use crate::compute::memory::lengths;
 use crate::compute::parts::Execution;
 use crate::compute::pass_planner::Limits;
@@ -18,9 +20,10 @@ use crate::compute::plan::{HeldBoxes, Plan};
 use crate::compute::planner;
 use crate::compute::resume::Resumed;
 use crate::compute::sink::Place;
-use crate::compute::stage::stages;
+use crate::compute::stage::{Stage, stages};
 use crate::compute::steady::Versions;
 use crate::compute::taken::Scratch;
+use crate::compute::target::Target;
 use crate::run::budget;
 use crate::run::pool::threads;
 use crate::run::runner::Progress;
@@ -62,15 +65,6 @@ impl ComputeOptions<'_> {
             is_resumable: self.journal.is_some(),
         })
     }
-}
-
-/// Where the elements of an expression go.
-#[derive(Debug)]
-pub enum Target<'a> {
-    /// Memory of the shape of its domain, at any strides.
-    Memory(ViewMut<'a>),
-    /// An array of its type and shape, which is no longer incomplete once all is written.
-    Array(&'a Array),
 }
 
 /// Computes several expressions, each to its target, together: what they have in common is read and computed once, where it
@@ -130,21 +124,18 @@ fn compute_and_end(
     }
     let recorded = resumed.as_ref().and_then(Resumed::plan);
     let (stages, plan) = chosen::plan(&roots, &targets, options.limits()?, recorded)?;
-    if let Some(boxes) = &plan.boxes {
-        let targets: Vec<&Array> = arrays.iter().flatten().collect();
-        resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, None))?;
-        let noting = resumed.as_ref().map(Resumed::boxes);
-        let (compute, slots) = (&of_box(boxes, options), &Slots::default());
-        let boxed = Boxed { roots: &roots, targets: &targets, boxes, compute, noting, slots };
-        boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
-        resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
-        return targets.into_iter().try_for_each(end);
-    }
     let place = |number: usize| match (targets[number], shared.get(&number)) {
         (Some(array), _) => Some(Place::Array(array)),
         (None, Some(out)) => Some(Place::Memory { out, domain: roots[number].domain() }),
         (None, None) => None,
     };
+    if let Some(boxes) = &plan.boxes {
+        resumed.as_ref().map_or(Ok(()), |resumed| resumed.note_plan(&plan, None))?;
+        let noting = resumed.as_ref().map(Resumed::boxes);
+        run_boxes(&roots, (&stages, &plan, boxes), &place, noting, options)?;
+        resumed.as_ref().map_or(Ok(()), Resumed::note_done)?;
+        return arrays.iter().flatten().try_for_each(end);
+    }
     let scratch = options.scratch.filter(|_| plan.scratch > 0);
     let scratch =
         scratch.map(|folder| Scratch::new(folder, resumed.as_ref().map(Resumed::key))).transpose()?;
@@ -169,18 +160,35 @@ fn compute_and_end(
     scratch.map_or(Ok(()), |scratch| scratch.remove())
 }
 
+/// Makes all boxes of results, and what is carried from one to the next.
+fn run_boxes<'p>(
+    roots: &[Lazy],
+    (stages, plan, boxes): (&[Stage], &Plan, &HeldBoxes),
+    place: &dyn Fn(usize) -> Option<Place<'p>>,
+    noting: Option<Noting<'_>>,
+    options: &ComputeOptions<'_>,
+) -> Result<()> {
+    let passes = &plan.passes[plan.passes.len().saturating_sub(boxes.carried)..];
+    let carried = stages.iter().zip(passes).map(|(stage, pass)| Carrying::new(stage, pass));
+    let carried = &carried.collect::<Result<Vec<_>>>()?;
+    let own: Vec<Lazy> = boxes.numbers.iter().map(|&number| roots[number].clone()).collect();
+    let places: Vec<Place<'_>> = boxes.numbers.iter().filter_map(|&number| place(number)).collect();
+    let (compute, slots) = (&of_box(boxes, options), &Slots::default());
+    let boxed = Boxed { roots: &own, places: &places, boxes, carried, compute, noting, slots };
+    boxed.run(0..boxed.len(), &|progress| options.progress.map_or((), |report| report(progress)))?;
+    carried.iter().try_for_each(|carried| carried.end(place))
+}
+
 /// How a box of results is computed of what it holds in memory. Whoever has all boxes made ends the arrays.
 pub(super) fn of_box<'a>(
     boxes: &HeldBoxes,
     options: &ComputeOptions<'a>,
-) -> impl Fn(&[Lazy], &[Array]) -> Result<()> + Sync + use<'a> {
-    let memory = budget::of_job(options.memory).saturating_sub(boxes.bytes);
+) -> impl Fn(Vec<(&Lazy, Target<'_>)>) -> Result<()> + Sync + use<'a> {
+    let held = boxes.bytes.saturating_add(boxes.beside);
+    let memory = budget::of_job(options.memory).saturating_sub(held);
     let scratch = options.scratch.filter(|_| options.journal.is_none());
     let own = ComputeOptions { memory, scratch, ..ComputeOptions::default() };
-    move |parts, targets| {
-        let results = parts.iter().zip(targets).map(|(part, target)| (part, Target::Array(target)));
-        compute_and_end(results.collect(), &own, |_| Ok(()))
-    }
+    move |results: Vec<(&Lazy, Target<'_>)>| compute_and_end(results, &own, |_| Ok(()))
 }
 
 /// How [`compute`] works, where results go to these arrays or to memory. Reads nothing.

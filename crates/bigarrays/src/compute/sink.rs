@@ -18,6 +18,7 @@ pub(super) struct Sink<'a> {
 }
 
 /// What elements are written to, whose box is that of all of them.
+#[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Memory {
         out: &'a SharedViewMut<'a>,
@@ -26,6 +27,18 @@ pub(super) enum Place<'a> {
     Array(&'a Array),
     /// The labels that were met, and what their elements become.
     Table(&'a Mutex<Table>),
+}
+
+impl Place<'_> {
+    /// The memory for a box of a result that has boxes, if it goes to memory.
+    ///
+    /// # Errors
+    /// Those of boxes.
+    pub(super) fn of_box(&self, part: &Domain) -> Result<Option<ViewMut<'_>>> {
+        let Self::Memory { out, domain } = self else { return Ok(None) };
+        // SAFETY: boxes of a result do not overlap, and the next one is begun when all of this one is put.
+        Ok(Some(unsafe { out.region(&region(part, domain)?) }))
+    }
 }
 
 /// What the elements of labels become: the labels, ascending, how many elements each has, and the bytes of the results.

@@ -167,14 +167,14 @@ impl Cutter {
             Kind::Reduce(along, of) => {
                 let (expr, reduction) = (self.cut(of)?, Some(along.reduction));
                 let output = Output { reduction, ..self.output(lazy, expr) };
-                self.push(output, Some(along.axes.clone()), None)
+                self.reduced(output, along.axes.clone(), None)
             }
             Kind::Group(grouping, all) => {
                 let (expr, numbers) = (self.cut(&all[0])?, self.cut(&all[1])?);
                 let (reduction, fill) = (Some(grouping.reduction), grouping.fill);
                 let output = Output { reduction, fill, ..self.output(lazy, expr) };
                 let by = By { groups: grouping.by.groups.clone(), numbers };
-                self.push(output, Some(grouping.by.axes.clone()), Some(by))
+                self.reduced(output, grouping.by.axes.clone(), Some(by))
             }
             Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
                 return Ok(lazy.clone());
@@ -207,6 +207,19 @@ impl Cutter {
             chunk_shape: None,
             roots: Vec::new(),
         }
+    }
+
+    /// The same of what is reduced, which may be there already.
+    fn reduced(&mut self, output: Output, axes: Dims<usize>, by: Option<By>) -> Kind {
+        let axes = Some(axes);
+        let is_it = |known: &&Cut| {
+            let of = |output: &Output| (output.reduction, output.fill, output.dtype);
+            of(&known.output) == of(&output)
+                && (&known.axes, &known.by) == (&axes, &by)
+                && is_same(&known.output.expr, &output.expr)
+        };
+        let known = self.outputs.iter().find(is_it).map(|known| known.output.number);
+        known.map_or_else(|| self.push(output, axes, by), Kind::Pending)
     }
 
     /// Adds a result, and gives what stands for it.
@@ -310,6 +323,27 @@ impl Stage {
         let outputs =
             numbers.iter().map(one).collect::<Option<Vec<_>>>().filter(|outputs| !outputs.is_empty())?;
         Some(Self { outputs, ..self.clone() })
+    }
+
+    /// The same of other expressions, which `changed` gives.
+    ///
+    /// # Errors
+    /// Those of `changed`.
+    pub(crate) fn changed(&self, changed: &mut dyn FnMut(&Lazy) -> Result<Lazy>) -> Result<Self> {
+        let mut stage = self.clone();
+        for output in &mut stage.outputs {
+            output.expr = changed(&output.expr)?;
+        }
+        if let Some(by) = &mut stage.by {
+            by.numbers = changed(&by.numbers)?;
+        }
+        Ok(stage)
+    }
+
+    /// All expressions that it is of.
+    pub(crate) fn exprs(&self) -> impl Iterator<Item = &Lazy> {
+        let outputs = self.outputs.iter().map(|output| &output.expr);
+        outputs.chain(self.by.iter().map(|by| &by.numbers))
     }
 
     /// The same, each result in a pass of its own.

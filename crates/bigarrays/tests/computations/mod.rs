@@ -61,13 +61,22 @@ impl Bench {
             Lazy::apply(Function::named("add").unwrap(), &[Operand::from(&input), Operand::from(&input)]);
         let double = double.unwrap();
         let most = input.reduce(Reduction::Max, &[2], false).unwrap();
+        let of_times = input.reduce(Reduction::Max, &[1, 2], false).unwrap();
         vec![
             ("map", vec![(double.clone(), vec![4, 8, 9])]),
             ("rechunk", vec![(input.clone(), vec![12, 5, 6])]),
             ("reduction", vec![(mean(0), vec![8, 9])]),
             ("boxes", vec![(apart(mean(0)).unwrap(), vec![4, 8, 9])]),
-            // Results over one domain would be made in boxes.
-            ("two stages", vec![(apart(mean(0)).unwrap(), vec![4, 8, 9]), (most.clone(), vec![4, 8])]),
+            (
+                "boxes of several",
+                vec![
+                    (apart(mean(0)).unwrap(), vec![4, 8, 9]),
+                    (mean(0), vec![8, 9]),
+                    (most.clone(), vec![4, 8]),
+                ],
+            ),
+            // Boxes cannot be cut along the only axis that both have.
+            ("two stages", vec![(apart(mean(0)).unwrap(), vec![4, 8, 9]), (of_times, vec![4])]),
             ("several", vec![(double, vec![4, 8, 9]), (most, vec![4, 8]), (mean(1), vec![4, 9])]),
         ]
     }
