@@ -199,7 +199,7 @@ def test_constants_beyond_the_ends_of_several_axes(seed: int) -> None:
         before = width // 2 if center else width - 1
         pad[axis] = (before, width - 1 - before)
     wide = np.pad(values, pad, constant_values=np.asarray(value, values.dtype))
-    view = np.lib.stride_tricks.sliding_window_view(wide, widths, axis=axes).reshape(*shape, -1)
+    view = np.lib.stride_tricks.sliding_window_view(wide, tuple(widths), axis=tuple(axes)).reshape(*shape, -1)
     windows = lazy.rolling(widths, axes, center=center, boundary="constant", fill_value=value)
     for how in ["sum", "mean", "min", "max", "prod", "any", "all"]:
         with np.errstate(invalid="ignore"):
