@@ -57,6 +57,8 @@ mod _bigarrays {
     #[pymodule_export]
     use super::compute::journal::{PyDone, PyJournal};
     #[pymodule_export]
+    use super::compute::periods::_periods;
+    #[pymodule_export]
     use super::compute::plan::PyPlanFile;
     #[pymodule_export]
     use super::compute::tables::table_of_csv;

@@ -165,6 +165,12 @@ def test_approximate_quantiles_are_as_near_as_they_say(axis: Any, dtype: str) ->
         assert not np.isnan(np.asarray(y.approx_quantile(0.5, axis, skips=True).compute())).any()
 
 
+def test_approximate_quantiles_of_what_float32_does_not_reach() -> None:
+    x = ba.lazy([1e300, 1.0, -1e300, 1e-300])
+    np.testing.assert_array_equal(x.approx_quantile([0, 1]).compute(), [-np.inf, np.inf])
+    assert abs(x[1:2].approx_quantile(0.5).compute() - 1) <= 1 / 256 and x[3:].approx_quantile(0.5).compute() == 0
+
+
 def test_counts_can_be_pickled_and_explained() -> None:
     a = np.arange(12.0).reshape(3, 4)
     counts, _ = ba.lazy(a).histogram([0, 4, 12], weights=a)

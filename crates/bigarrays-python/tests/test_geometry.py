@@ -93,11 +93,21 @@ def test_products(seed: int) -> None:
     np.testing.assert_array_equal(ba.matmul(stack, other).compute(), stack @ other)
 
 
+def test_outer_products_lie_where_both_do() -> None:
+    a = ba.create("memory://geometry/outer", shape=(1, 3), dtype="int16", format="zarr3")
+    b = ba.create("memory://geometry/outer/b", shape=(1,), dtype="int16", format="zarr3")
+    a[...], b[...] = np.array([[3, 9, 4]], "int16"), np.int16(2)
+    made = ba.tensordot(a.translate((3, -2)), b.translate((-7,)), axes=0)
+    assert str(made.domain) == "3:4,-2:1,-7:-6"
+    np.testing.assert_array_equal(made.compute(), [[[6], [18], [8]]])
+
+
 def test_mistakes() -> None:
     x = ba.lazy(np.ones((4, 5)))
     mistakes: list[tuple[Callable[[], Any], str]] = [
         (lambda: ba.tensordot(x, x, 1), "do not agree"),
         (lambda: ba.tensordot(x, x, 3), "axes=3"),
+        (lambda: ba.tensordot(ba.lazy(np.ones((2, 4, 5))), np.ones((4, 5)), 3), "axes=3"),
         (lambda: ba.matmul(x, 2), "multiply"),
         (lambda: x.interpolate([1.0], 0, of=[1, 2, 2, 3]), "ascend"),
         (lambda: x.interpolate([1.0], 0, of=[1, 2]), "2 places"),

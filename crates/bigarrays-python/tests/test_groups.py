@@ -236,6 +236,15 @@ def test_groups_without_elements_have_no_least_element() -> None:
         (x + 1).back()
 
 
+def test_what_groups_without_elements_have_is_what_was_asked_for() -> None:
+    of_groups = ba.lazy(np.array([1.0, 3, 8])).groupby([0, 0, 2], axis=0, expected=3, fill=-2)
+    for name in ["mean", "var", "std", "min", "median", "first", "nanmean", "nanvar", "nanstd", "nanmax", "nanlast"]:
+        found = getattr(of_groups, name)().compute()
+        assert found[1] == -2 and found[0] != -2, name
+    np.testing.assert_array_equal(of_groups.std().compute(), [1, -2, 0])
+    np.testing.assert_array_equal(of_groups.std().back().compute(), [1, 1, 0])
+
+
 def test_a_monthly_anomaly_is_that_of_xarray() -> None:
     rng = np.random.default_rng(5)
     days = np.arange("2001-01-01", "2004-01-01", dtype="datetime64[D]")

@@ -1,6 +1,7 @@
 """Variances, in one pass over the elements, and reductions of what a mask leaves."""
 
 import os
+import pickle
 import subprocess
 import sys
 import warnings
@@ -166,3 +167,21 @@ def test_chunks_are_those_that_are_stored() -> None:
     assert (small + np.zeros((9, 1, 1))).chunks == (9, 3, 4)
     assert ba.lazy(np.zeros(5)).chunks is None and (ba.lazy(3) + 1).chunks is None
     assert ba.concatenate([small, small], 0).chunks == (3, 4)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_parts_at_a_coordinate_have_the_bits_of_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 12, size=rng.integers(2, 5))]
+    x = stored(rng.normal(size=shape), [int(rng.integers(1, length + 1)) for length in shape], [0] * len(shape)).lazy
+    axes = [int(axis) for axis in rng.permutation(len(shape))[: rng.integers(1, len(shape))]]
+    for name in ["sum", "prod", "mean", "var", "nansum", "nanmean", "nanvar"]:
+        lazy = getattr(x, name)(axes)
+        found = lazy.compute()
+        keys = [int(rng.integers(0, length)) if rng.random() < 0.7 else slice(None) for length in lazy.shape]
+        part = lazy[tuple(keys)]
+        for memory in [1 << 20, 1 << 28]:
+            same(np.asarray(part.compute(memory=memory)), np.asarray(found[tuple(keys)]))
+        same(pickle.loads(pickle.dumps(part)).compute(), np.asarray(found[tuple(keys)]))
+        one = part.expand_dims(0)[0] + 0.0
+        same(one.compute(), np.asarray(found[tuple(keys)] + 0.0))

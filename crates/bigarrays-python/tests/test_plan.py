@@ -201,3 +201,13 @@ def test_numbers_that_have_changed_are_noticed(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="done again"):
         plan.run()
     np.testing.assert_array_equal(ba.open(tmp_path / "a")[...], (x - x.mean()).compute())
+
+
+def test_parts_of_sums_keep_their_bits(tmp_path: Path) -> None:
+    x = cube(tmp_path / "x").lazy
+    sums = (x.astype("float64") / 3).sum(axis=1)
+    results = {tmp_path / "sums": sums, tmp_path / "one": sums[:, 7]}
+    plan = ba.plan(results, tmp_path / "plan.json", memory=1 << 26, format="zarr3")
+    ba.Plan(plan.file).run()
+    np.testing.assert_array_equal(ba.open(tmp_path / "one")[...], ba.open(tmp_path / "sums")[...][:, 7])
+    np.testing.assert_array_equal(ba.open(tmp_path / "one")[...], sums[:, 7].compute())

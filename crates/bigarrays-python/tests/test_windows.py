@@ -185,6 +185,62 @@ def test_numbers_of_windows_over_several_axes(seed: int) -> None:
     np.testing.assert_array_equal(computed(windows.count()), count)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_constants_beyond_the_ends_of_several_axes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = [int(length) for length in rng.integers(1, 9, size=rng.integers(1, 4))]
+    values = elements(rng, shape, rng.choice([*REAL, *WHOLE]))
+    lazy = stored(rng, values).lazy
+    axes = [int(axis) for axis in rng.permutation(len(shape))]
+    widths = [int(width) for width in rng.integers(1, 5, size=len(shape))]
+    center, value = bool(rng.integers(0, 2)), int(rng.integers(0, 2 if values.dtype == bool else 4))
+    pad = [(0, 0)] * len(shape)
+    for axis, width in zip(axes, widths, strict=True):
+        before = width // 2 if center else width - 1
+        pad[axis] = (before, width - 1 - before)
+    wide = np.pad(values, pad, constant_values=np.asarray(value, values.dtype))
+    view = np.lib.stride_tricks.sliding_window_view(wide, tuple(widths), axis=tuple(axes)).reshape(*shape, -1)
+    windows = lazy.rolling(widths, axes, center=center, boundary="constant", fill_value=value)
+    for how in ["sum", "mean", "min", "max", "prod", "any", "all"]:
+        with np.errstate(invalid="ignore"):
+            # NumPy's minimum of booleans is one of them.
+            expected = getattr(view.astype("float64") if values.dtype.kind == "f" else view, how)(axis=-1)
+        found = computed(getattr(windows, how)())
+        assert found.dtype == (values.dtype if values.dtype.kind == "f" and how not in ("any", "all") else expected.dtype)
+        close(found, expected)
+    is_number = ~np.isnan(view) if values.dtype.kind == "f" else np.ones(view.shape, bool)
+    np.testing.assert_array_equal(computed(windows.count()), is_number.sum(axis=-1))
+    least = int(rng.integers(0, 9))
+    some = lazy.rolling(widths, axes, center=center, boundary="constant", fill_value=value, min_count=least)
+    expected = np.where(is_number.sum(axis=-1) >= least, np.nansum(view.astype("float64"), axis=-1), np.nan)
+    close(computed(some.sum()), expected)
+
+
+def test_numbers_that_are_counted_are_not_what_lies_beyond_the_ends() -> None:
+    x = ba.lazy(np.array([1.0, np.nan, 3, 4]))
+    for value, count in [(0, [2, 2, 2, 3]), (7, [2, 2, 2, 3]), (np.nan, [1, 2, 2, 2])]:
+        windows = x.rolling(3, axis=0, center=True, boundary="constant", fill_value=value)
+        np.testing.assert_array_equal(windows.count().compute(), count)
+
+
+def test_whole_numbers_stay_exact_where_windows_over_several_axes_have_enough() -> None:
+    values = np.array([[2**60 + 1, 5, 7], [3, 4, 2**61 + 1]])
+    windows = ba.lazy(values).coarsen(2, (0, 1), ends="pad", min_count=1)
+    for how, expected in {"min": [[3, 7]], "max": [[2**60 + 1, 2**61 + 1]], "first": [[2**60 + 1, 7]], "last": [[4, 2**61 + 1]]}.items():
+        found = getattr(windows, how)().compute()
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, expected)
+    some = ba.lazy(values).coarsen(2, (0, 1), ends="pad", min_count=3).max().compute()
+    assert some.dtype == np.float64 and some[0, 0] == 2.0**60 and np.isnan(some[0, 1])
+    rolled = ba.lazy(values).rolling(2, (0, 1), center=True, min_count=1).max().compute()
+    np.testing.assert_array_equal(rolled, [[2**60 + 1, 2**60 + 1, 7], [2**60 + 1, 2**60 + 1, 2**61 + 1]])
+
+
+def test_first_and_last_of_several_axes_are_those_in_c_order() -> None:
+    windows = ba.lazy(np.array([[np.nan, 3.0, 5], [9, 4, np.nan]])).coarsen((2, 3), (0, 1), min_count=1)
+    assert windows.first().compute() == 3 and windows.last().compute() == 4
+
+
 def test_ranges() -> None:
     rng = np.random.default_rng(0)
     values = elements(rng, (40, 6), "float32", nans=0)
@@ -276,8 +332,14 @@ def test_mistakes_of_functions_name_the_block() -> None:
         ba.map_overlap(lambda block: block[1:], x, depth=1, dtype="float64").compute()
     with pytest.raises(ba.InvalidArgumentError, match="complex128"):
         ba.map_blocks(lambda block: block * 1j, x, dtype="float64").compute()
+    with pytest.raises(ba.InvalidArgumentError, match="block 0:10.*masked"):
+        ba.map_blocks(lambda block: np.ma.masked_less(block, 3), x, dtype="float64").compute()
     with pytest.raises(ZeroDivisionError):
         ba.map_blocks(fails, x)
+
+
+def test_functions_of_what_has_no_axes() -> None:
+    assert ba.map_blocks(lambda block: block * 2, ba.lazy(3.0)).compute() == 6
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -323,10 +385,36 @@ def test_calendars() -> None:
     for wrong, options in cases:
         with pytest.raises(ba.InvalidArgumentError):
             x.resample("month", 0, wrong, **options)
-    with pytest.raises(ba.UnsupportedError, match="julian"):
-        x.resample("month", 0, days, units="days since 2000-01-01", calendar="julian")
+    for none in ["days since 2000-02-30", "days since 2000-13-01", "hours since 2000-01-01 24:00", "days since 0000-01-01"]:
+        with pytest.raises(ba.InvalidArgumentError):
+            x.resample("month", 0, days, units=none)
+    with pytest.raises(ba.InvalidArgumentError, match="2000-02-29"):
+        x.resample("month", 0, days, units="days since 2000-02-29", calendar="noleap")
+    with pytest.raises(ba.UnsupportedError, match="tai"):
+        x.resample("month", 0, days, units="days since 2000-01-01", calendar="tai")
     with pytest.raises(ba.InvalidArgumentError, match="known are year, season"):
         x.resample("week", 0, days, units="days since 2000-01-01")
+
+
+def test_periods_without_times_have_labels_of_their_own() -> None:
+    x = ba.lazy([3.0, 9, 4])
+    days = x.resample("day", 0, [0, 1, 4], units="days since 1999-12-30")
+    assert days.labels == ["1999-12-30", "1999-12-31", "2000-01-01", "2000-01-02", "2000-01-03"]
+    np.testing.assert_array_equal(days.count().compute(), [1, 1, 0, 0, 1])
+    hours = x.resample("hour", 0, np.array(["1999-12-31T22", "1999-12-31T22", "2000-01-01T01"], "datetime64[h]"))
+    assert hours.labels == ["1999-12-31T22", "1999-12-31T23", "2000-01-01T00", "2000-01-01T01"]
+
+
+def test_dates_of_the_standard_calendar_are_julian_before_1582() -> None:
+    x = ba.lazy([3.0, 9])
+    # As cftime has it: 1 January of the year 1 is two days before that of the Gregorian calendar.
+    for calendar, first in [("standard", "1999-12-30"), ("proleptic_gregorian", "2000-01-01"), ("julian", "1999-12-17")]:
+        days = x.resample("day", 0, [730119, 730120], units="days since 1-1-1 00:00:0.0", calendar=calendar)
+        assert days.labels is not None and days.labels[0] == first
+    days = x.resample("day", 0, [0, 1], units="days since 1582-10-04")
+    assert days.labels == ["1582-10-04", "1582-10-15"]
+    hours = x.resample("hour", 0, 730121 + np.array([1, 2]) / 24, units="days since 0001-01-01")
+    assert hours.labels == ["2000-01-01T01", "2000-01-01T02"]
 
 
 THREADS = """

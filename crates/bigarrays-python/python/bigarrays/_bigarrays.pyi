@@ -41,6 +41,7 @@ from ._open import delete_scales as delete_scales
 from ._open import open as open
 from ._open import remove as remove
 from ._outer import OuterIndexer as OuterIndexer
+from ._periods import _periods as _periods
 from ._points import PointIndexer as PointIndexer
 from ._picture import Picture as Picture
 from ._picture import _picture as _picture

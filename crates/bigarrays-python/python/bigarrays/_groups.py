@@ -78,7 +78,7 @@ class GroupBy:
 
     def std(self, axis: AxisOf | None = None, *, ddof: float = 0) -> Lazy:
         """The standard deviation of each group; see `var`."""
-        return applied("sqrt", self.var(axis, ddof=ddof))
+        return self._made("std", axis, [ddof])
 
     def min(self, axis: AxisOf | None = None) -> Lazy:
         """The least of each group, NaN if one is NaN; see `sum`."""
@@ -176,7 +176,7 @@ class GroupBy:
 
     def nanstd(self, axis: AxisOf | None = None, *, ddof: float = 0) -> Lazy:
         """The standard deviation of the elements of each group that are not NaN; see `var`."""
-        return applied("sqrt", self.nanvar(axis, ddof=ddof))
+        return self._made("nanstd", axis, [ddof])
 
     def nanfirst(self, axis: AxisOf | None = None) -> Lazy:
         """The first element of each group that is not NaN; NaN if all are; see `sum`."""

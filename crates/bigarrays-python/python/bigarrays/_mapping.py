@@ -151,10 +151,14 @@ def call(
     results = made if isinstance(made, tuple) else (made,)
     if len(results) != len(dtypes):
         raise ValueError(f"{len(results)} results, where {len(dtypes)} are due")
-    return [_converted(np.asarray(one), dtype) for one, dtype in zip(results, dtypes, strict=True)]
+    return [_converted(one, dtype) for one, dtype in zip(results, dtypes, strict=True)]
 
 
-def _converted(made: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _converted(result: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if np.ma.is_masked(result):
+        raise ValueError("a result with masked elements, which have no value; give them one with .filled(...)")
+    made = np.asarray(result)
     if not np.can_cast(made.dtype, dtype, "same_kind"):
         raise TypeError(f"a result of {made.dtype}, where one of {dtype} is due")
-    return np.ascontiguousarray(made.astype(dtype, copy=False))
+    # Not `ascontiguousarray`, which gives what has no axes one.
+    return made.astype(dtype, order="C", copy=False)

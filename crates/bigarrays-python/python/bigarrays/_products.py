@@ -35,7 +35,7 @@ def tensordot(a: Any, b: Any, axes: _Axes = 2) -> Lazy:
     else:
         first, second = axes
         own, theirs = one._axes(first), two._axes(second)
-    if len(own) != len(theirs) or any(not 0 <= axis < one.ndim for axis in own):
+    if len(own) != len(theirs) or any(not 0 <= axis < one.ndim for axis in own) or len(theirs) > two.ndim:
         raise InvalidArgumentError(f"axes={axes} of {one.ndim} and {two.ndim} axes")
     if not isinstance(b, Lazy | Array):
         # Plain arrays lie where what they meet does.
@@ -45,7 +45,10 @@ def tensordot(a: Any, b: Any, axes: _Axes = 2) -> Lazy:
         moved = two._then("translate", offset)
         two = Lazy(moved._inner, moved._made, one._is_positional)
     if not own:
-        outer: Lazy = one[(..., *[None] * two.ndim)] * two
+        # New axes lie where those that they meet do, also where these are of length 1.
+        for first in two.domain.origin:
+            one = one.expand_dims(one.ndim, first)
+        outer: Lazy = one * two
         return outer
     is_positional = one._is_positional and two._is_positional
     return made_by(is_positional, "call", one, "tensordot", [two], {"axes": own, "of": theirs})

@@ -234,8 +234,8 @@ class Windowed:
             times: The time of each element, ascending: an array of `bigarrays` with the attributes `units` and `calendar` of the CF
                 conventions, numbers, or dates of NumPy.
             units: What numbers are, such as "days since 2000-01-01"; as the attributes say if None.
-            calendar: "standard", "proleptic_gregorian", "noleap", "all_leap" or "360_day"; as the attributes say if None, and
-                "standard" if they do not.
+            calendar: "standard", which is Julian before 1582-10-15, "proleptic_gregorian", "julian", "noleap", "all_leap" or "360_day"; as
+                the attributes say if None, and "standard" if they do not.
             min_count: As `coarsen` has it. Without it, periods without elements are NaN, or have a sum of 0.
 
         Raises:
@@ -249,11 +249,11 @@ class Windowed:
             (['2001-01-01', '2001-02-01'], array([12, 11]))
         """
         at = self._axis(axis)
-        found = periods(times, period, units, calendar)
-        count = found.ranges[-1][1] if found.ranges else 0
+        ranges, labels = periods(times, period, units, calendar)
+        count = ranges[-1][1] if ranges else 0
         if count != self.shape[at]:
             raise InvalidArgumentError(f"{count} times of {self.shape[at]} elements")
         first = self.domain.origin[at]
-        starts, stops = [first + start for start, _ in found.ranges], [first + stop for _, stop in found.ranges]
+        starts, stops = [first + start for start, _ in ranges], [first + stop for _, stop in ranges]
         options = _given(axis=at, starts=starts, stops=stops, min_count=min_count)
-        return Windows(self, "ranges", options, found.labels)
+        return Windows(self, "ranges", options, labels)

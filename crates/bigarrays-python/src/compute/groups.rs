@@ -46,10 +46,11 @@ pub(super) fn grouped(of: &Lazy, keys: &Keys, wanted: &Wanted<'_>) -> Result<Laz
         by = by.filled(fill);
     }
     let Wanted { name, also, numbers, method } = *wanted;
-    let skips = name.starts_with("nan");
+    let (skips, ddof) = (name.starts_with("nan"), numbers.first().copied().unwrap_or(0.0));
     match name {
         "size" => by.sizes(also),
-        "var" | "nanvar" => by.variance(also, numbers.first().copied().unwrap_or(0.0), skips),
+        "var" | "nanvar" => by.variance(also, ddof, skips),
+        "std" | "nanstd" => by.standard_deviation(also, ddof, skips),
         "median" | "nanmedian" => by.median(also, skips),
         "quantile" | "nanquantile" => by.quantile(numbers, also, method_named(method)?, skips),
         name => {

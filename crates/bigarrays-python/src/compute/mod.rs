@@ -5,6 +5,7 @@ mod groups;
 pub(crate) mod journal;
 mod labelled;
 mod mapped;
+pub(crate) mod periods;
 pub(crate) mod plan;
 mod source;
 pub(crate) mod tables;

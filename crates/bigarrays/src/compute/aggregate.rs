@@ -20,6 +20,7 @@ use crate::compute::kernels::monoid::{
 };
 use crate::compute::kernels::moving::{self, each, moving};
 use crate::compute::lines::{Shape, along, is_narrow, sliding};
+use crate::compute::number::Number;
 use crate::compute::operation::Operation;
 use crate::compute::site::Site;
 use crate::compute::types::is_signed;
@@ -111,8 +112,31 @@ impl Aggregate {
         !matches!(self, Self::Sum | Self::Product | Self::Any | Self::All | Self::Count)
     }
 
+    /// What of an element is merged: of a count whether it is a number, and whether it is not zero where only that matters.
+    fn lifted(self, number: Number) -> Number {
+        let is = |truth: bool| Number::Whole(truth.into());
+        match self {
+            Self::Count => is(!number.as_f64().is_nan()),
+            Self::Any | Self::All => is(number.as_f64() != 0.0),
+            _ => number,
+        }
+    }
+
+    /// The type in which elements of a type are merged, where all windows have enough.
+    pub(crate) fn merged(self, dtype: DataType) -> DataType {
+        match (self, dtype) {
+            (_, float) if float.is_float() => float,
+            _ if self.is_real() => DataType::F64,
+            (Self::Sum | Self::Product, dtype) if is_signed(dtype) || dtype == DataType::Bool => {
+                DataType::I64
+            }
+            (Self::Sum | Self::Product, _) => DataType::U64,
+            (_, dtype) => dtype,
+        }
+    }
+
     /// Whether it is one of real numbers, also of whole ones.
-    fn is_real(self) -> bool {
+    pub(crate) fn is_real(self) -> bool {
         matches!(self, Self::Mean | Self::Var(_) | Self::Std(_) | Self::Median | Self::Quantile(_))
     }
 }
@@ -152,6 +176,13 @@ impl Windowing<'_> {
             let wide = self.of(&lazy.converted(DataType::F32)?, aggregate)?;
             return if wide.dtype() == DataType::F32 { wide.converted(DataType::F16) } else { Ok(wide) };
         }
+        let windows = self.windows.of_numbers(|number| aggregate.lifted(number));
+        Windowing { windows: &windows, steps: self.steps.clone(), ..*self }.of_elements(lazy, aggregate)
+    }
+
+    /// The same, where beyond the ends there is what elements become before they are merged.
+    fn of_elements(&self, lazy: &Lazy, aggregate: Aggregate) -> Result<Lazy> {
+        let during = |error: Error| error.during(self.name);
         let least = match self.enough {
             Enough::All => 0,
             Enough::Within(count) | Enough::Numbers(count) => count,
@@ -171,14 +202,9 @@ impl Windowing<'_> {
             _ => (lazy.clone(), least, matches!(self.enough, Enough::Numbers(_)) && lazy.dtype().is_float()),
         };
         let is_real = aggregate.is_real() || self.is_short(&lazy, least);
-        let lazy = lazy.converted(match (aggregate, lazy.dtype()) {
-            (_, float) if float.is_float() => float,
-            _ if is_real => DataType::F64,
-            (Aggregate::Sum | Aggregate::Product, dtype) if is_signed(dtype) || dtype == DataType::Bool => {
-                DataType::I64
-            }
-            (Aggregate::Sum | Aggregate::Product, _) => DataType::U64,
-            (_, dtype) => dtype,
+        let lazy = lazy.converted(match (is_real, lazy.dtype()) {
+            (true, whole) if !whole.is_float() => DataType::F64,
+            (_, dtype) => aggregate.merged(dtype),
         })?;
         let kernel = self.kernel(aggregate, lazy.dtype(), least, skips).map_err(during)?;
         let mut loops: Dims<Range<i64>> = lazy.domain().ranges().collect();

@@ -47,6 +47,23 @@ impl Tokens {
         self.listed(&mut |tokens| tokens.axis(of))
     }
 
+    /// One axis, or a list of them; or a list of such lists.
+    pub(super) fn axes_of_each(&mut self, of: &Lazy) -> Result<Vec<Vec<usize>>> {
+        if !self.takes("[") {
+            return Ok(vec![vec![self.axis(of)?]]);
+        }
+        let is_nested = self.peek() == &Token::Sign("[");
+        let mut all = vec![if is_nested { self.axes(of)? } else { vec![self.axis(of)?] }];
+        while self.takes(",") {
+            match is_nested {
+                true => all.push(self.axes(of)?),
+                false => all[0].push(self.axis(of)?),
+            }
+        }
+        self.expect("]")?;
+        Ok(all)
+    }
+
     /// One of what `one` takes, or a list of them.
     pub(super) fn listed<T>(&mut self, one: &mut dyn FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         if !self.takes("[") {

@@ -47,6 +47,8 @@ pub(super) struct Folded<'a> {
     pub(super) begins: &'a [u64],
     /// What groups elements are in; the last result of the program has their numbers.
     pub(super) by: Option<ByGroup>,
+    /// Whether elements of a row become one after the other, whatever the axes are.
+    pub(super) is_across: bool,
 }
 
 /// What is folded: the cells of each result, and how many elements each group has.
@@ -302,7 +304,8 @@ impl Block {
         if needs_places {
             strides.push(places);
         }
-        let is_row_folded = axes.last().is_some_and(|&axis| axis + 1 == self.shape.len());
+        let is_row_folded =
+            !folded.is_across && axes.last().is_some_and(|&axis| axis + 1 == self.shape.len());
         let mut shape = self.shape.clone();
         shape[axes[0]] = along.len();
         let skipped: Dims<usize> = strides.iter().map(|strides| strides[axes[0]] * along.start).collect();

@@ -59,10 +59,8 @@ impl Reducing {
     pub(super) fn of_groups(self, by: &GroupBy, ddof: f64) -> Result<Lazy> {
         match self {
             Self::One(reduction) => by.reduce(reduction, &[]),
-            Self::Variance { skips, is_root } => {
-                let found = by.variance(&[], ddof, skips)?;
-                if is_root { Lazy::apply(Function::Sqrt, &[(&found).into()]) } else { Ok(found) }
-            }
+            Self::Variance { skips, is_root: true } => by.standard_deviation(&[], ddof, skips),
+            Self::Variance { skips, is_root: false } => by.variance(&[], ddof, skips),
             Self::Quantile { .. } => Err(Error::invalid("quantiles are reduced in their own way")),
         }
     }

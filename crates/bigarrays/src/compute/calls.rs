@@ -8,6 +8,7 @@ use crate::compute::called_geometry as geometry;
 use crate::compute::called_windows::{coarsen, gradient, pad, ranges, rolling, shift};
 use crate::compute::expr::Lazy;
 use crate::compute::named::{Argument, Arguments};
+use crate::compute::resample::resample;
 use crate::compute::series::Cumulative;
 
 type Call = fn(&Lazy, &mut Arguments) -> Result<Lazy>;
@@ -17,6 +18,7 @@ const TABLE: &[(&str, Call)] = &[
     ("rolling", rolling),
     ("coarsen", coarsen),
     ("ranges", ranges),
+    ("resample", resample),
     ("cumsum", |lazy, arguments| lazy.cumulative(arguments.axis(lazy)?, Cumulative::Sum)),
     ("cumprod", |lazy, arguments| lazy.cumulative(arguments.axis(lazy)?, Cumulative::Product)),
     ("cummin", |lazy, arguments| lazy.cumulative(arguments.axis(lazy)?, Cumulative::Min)),

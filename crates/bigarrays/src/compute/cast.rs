@@ -91,8 +91,13 @@ fn cast_all<S: Numeric, T: Target>(from: &[u8], to: &mut [u8], how: Cast) -> Res
     for (from, to) in from.chunks_exact(size_of::<S>()).zip(to.chunks_exact_mut(size_of::<T>())) {
         let number = S::load(from).number();
         let cast = T::of(number, how).ok_or_else(|| {
+            // Not all digits of a large one.
+            let shown = match number {
+                Number::Real(real) if real.abs() >= 1e16 => format!("{real:e}"),
+                other => other.to_string(),
+            };
             Error::invalid(format!(
-                "{number} does not fit into {}; say what becomes of such elements",
+                "{shown} does not fit into {}; say what becomes of such elements",
                 T::DTYPE
             ))
         })?;

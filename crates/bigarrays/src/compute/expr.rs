@@ -121,6 +121,8 @@ pub(crate) struct Along {
     pub(crate) reduction: Reduction,
     /// Ascending.
     pub(crate) axes: Dims<usize>,
+    /// Whether elements of a row become one after the other, as those do that others lie between: this is a slice of what has them.
+    pub(crate) is_across: bool,
 }
 
 /// What a function is of.

@@ -201,6 +201,20 @@ impl GroupBy {
     /// # Errors
     /// As [`GroupBy::reduce`].
     pub fn variance(&self, also: &[usize], correction: f64, skips: bool) -> Result<Lazy> {
+        self.filled_where_empty(also, self.spread(also, correction, skips)?)
+    }
+
+    /// The standard deviation of each group: the root of its variance, see [`GroupBy::variance`].
+    ///
+    /// # Errors
+    /// As [`GroupBy::reduce`].
+    pub fn standard_deviation(&self, also: &[usize], correction: f64, skips: bool) -> Result<Lazy> {
+        let root = Lazy::apply(Function::Sqrt, &[(&self.spread(also, correction, skips)?).into()])?;
+        self.filled_where_empty(also, root)
+    }
+
+    /// The variance of each group, also of those without elements.
+    fn spread(&self, also: &[usize], correction: f64, skips: bool) -> Result<Lazy> {
         let dtype = if self.of.dtype().is_float() { self.of.dtype() } else { DataType::F64 };
         let own = Self { fill: None, ..self.clone() };
         let is_skipping = skips && self.of.dtype().is_float();
@@ -219,7 +233,11 @@ impl GroupBy {
         } else {
             Lazy::apply(Function::Maximum, &[(&less).into(), 0.0.into()])?
         };
-        let found = (&own.reduce(distances, also)? / &divisor)?.converted(dtype)?;
+        (&own.reduce(distances, also)? / &divisor)?.converted(dtype)
+    }
+
+    /// What was found of groups, where those without elements have what was asked for.
+    fn filled_where_empty(&self, also: &[usize], found: Lazy) -> Result<Lazy> {
         let Some(fill) = self.fill else { return Ok(found) };
         let has_any = Lazy::apply(Function::Greater, &[(&self.sizes(also)?).into(), 0.into()])?;
         Lazy::apply(Function::Where, &[(&has_any).into(), (&found).into(), Operand::Literal(fill)])

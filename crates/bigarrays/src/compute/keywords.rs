@@ -11,7 +11,8 @@ use crate::compute::types::Literal;
 /// What is given by name.
 #[derive(Default)]
 pub(super) struct Keywords {
-    axes: Option<Vec<usize>>,
+    /// One list of axes, or one for each of several labels.
+    axes: Option<Vec<Vec<usize>>>,
     keeps: Option<bool>,
     /// Labels of groups, and how many each may have.
     pub(super) by: Vec<Lazy>,
@@ -21,7 +22,7 @@ pub(super) struct Keywords {
     expected: Option<Vec<u64>>,
     drops: Option<bool>,
     fill: Option<Literal>,
-    q: Option<Vec<f64>>,
+    q: Option<Wanted>,
     method: Option<QuantileMethod>,
     ddof: Option<f64>,
 }
@@ -41,13 +42,16 @@ impl Keywords {
     /// `InvalidArgument` with the position of what is wrong.
     pub(super) fn take(&mut self, at: (&str, usize), tokens: &mut Tokens, of: &Lazy) -> Result<()> {
         match at.0 {
-            "axis" => put(&mut self.axes, tokens.axes(of)?, at),
+            "axis" => put(&mut self.axes, tokens.axes_of_each(of)?, at),
             "keepdims" => put(&mut self.keeps, tokens.truth()?, at),
             "drop" => put(&mut self.drops, tokens.truth()?, at),
             "expected" => put(&mut self.expected, tokens.listed(&mut counted)?, at),
             "fill" => put(&mut self.fill, number(tokens)?, at),
             "initial" => put(&mut self.initial, number(tokens)?, at),
-            "q" => put(&mut self.q, tokens.listed(&mut real)?, at),
+            "q" => {
+                let is_list = tokens.peek() == &Token::Sign("[");
+                put(&mut self.q, Wanted { all: tokens.listed(&mut real)?, is_list }, at)
+            }
             "ddof" => put(&mut self.ddof, real(tokens)?, at),
             "method" => {
                 let position = tokens.position();
@@ -71,7 +75,7 @@ impl Keywords {
     /// # Errors
     /// `InvalidArgument` for what does not go together; those of reductions.
     pub(super) fn reduced(self, reducing: Reducing, of: &Lazy) -> Result<Lazy> {
-        let axes = self.axes.clone().unwrap_or_default();
+        let axes = self.axes.clone().unwrap_or_else(|| vec![Vec::new()]);
         if !self.by.is_empty() {
             if self.keeps == Some(true) {
                 return Err(Error::invalid("groups take the place of the axes, which cannot stay"));
@@ -88,6 +92,11 @@ impl Keywords {
                 "expected=, drop= and fill= are of groups: name their labels with by=",
             ));
         }
+        let [axes] = &axes[..] else {
+            return Err(Error::invalid(
+                "axis= has a list for each of several labels, of which there are none",
+            ));
+        };
         let keeps = self.keeps.unwrap_or(false);
         match reducing {
             Reducing::Quantile { is_median, skips } => {
@@ -96,11 +105,11 @@ impl Keywords {
                 }
                 let method = self.method.unwrap_or_default();
                 match self.q(is_median)? {
-                    None => of.median(&axes, skips),
-                    Some(q) => one_or_all(of.quantile(&q, &axes, method, skips)?, &q),
+                    None => of.median(axes, skips),
+                    Some(q) => q.one_or_all(of.quantile(&q.all, axes, method, skips)?),
                 }
             }
-            reducing => self.without_quantiles()?.plain(reducing, of, &axes, keeps),
+            reducing => self.without_quantiles()?.plain(reducing, of, axes, keeps),
         }
     }
 
@@ -108,17 +117,23 @@ impl Keywords {
         reducing.of_masked(of, axes, keeps, self.mask.as_ref(), self.initial, self.ddof.unwrap_or(0.0))
     }
 
-    fn of_groups(self, reducing: Reducing, of: &Lazy, axes: &[usize]) -> Result<Lazy> {
+    fn of_groups(self, reducing: Reducing, of: &Lazy, axes: &[Vec<usize>]) -> Result<Lazy> {
         let expected = self.expected.clone().unwrap_or_default();
         if expected.len() != self.by.len() {
             return Err(Error::invalid("how many groups there may be has to be said: expected=12"));
         }
-        let all: Vec<usize> = if axes.is_empty() { (0..of.ndim()).collect() } else { axes.to_vec() };
+        if axes.len() > 1 && axes.len() != self.by.len() {
+            let reason = format!("{} lists of axes of {} labels", axes.len(), self.by.len());
+            return Err(Error::invalid(reason));
+        }
+        let all: Vec<usize> = (0..of.ndim()).collect();
         let mut by: Option<GroupBy> = None;
-        for (labels, &count) in self.by.iter().zip(&expected) {
+        for (k, (labels, &count)) in self.by.iter().zip(&expected).enumerate() {
+            let own = axes.get(k).unwrap_or(&axes[0]);
+            let own = if own.is_empty() { &all } else { own };
             by = Some(match by {
-                None => of.group_by(labels, &all, count)?,
-                Some(by) => by.and(labels, &all, count)?,
+                None => of.group_by(labels, own, count)?,
+                Some(by) => by.and(labels, own, count)?,
             });
         }
         let Some(mut by) = by else { return Err(Error::invalid("groups by nothing")) };
@@ -130,14 +145,14 @@ impl Keywords {
         match reducing {
             Reducing::Quantile { is_median, skips } => match self.q(is_median)? {
                 None => by.median(&[], skips),
-                Some(q) => one_or_all(by.quantile(&q, &[], self.method.unwrap_or_default(), skips)?, &q),
+                Some(q) => q.one_or_all(by.quantile(&q.all, &[], self.method.unwrap_or_default(), skips)?),
             },
             reducing => reducing.of_groups(&by, self.without_quantiles()?.ddof.unwrap_or(0.0)),
         }
     }
 
     /// The quantiles that are asked for; `None` for a median.
-    fn q(&self, is_median: bool) -> Result<Option<Vec<f64>>> {
+    fn q(&self, is_median: bool) -> Result<Option<Wanted>> {
         match (&self.q, is_median) {
             (None, true) if self.method.is_none() && self.ddof.is_none() => Ok(None),
             (Some(q), false) if self.ddof.is_none() => Ok(Some(q.clone())),
@@ -156,9 +171,18 @@ impl Keywords {
     }
 }
 
-/// Of one quantile no axis of quantiles.
-fn one_or_all(found: Lazy, q: &[f64]) -> Result<Lazy> {
-    if q.len() == 1 { found.first_along_first() } else { Ok(found) }
+/// The quantiles that are asked for: a number, or a list.
+#[derive(Clone)]
+struct Wanted {
+    all: Vec<f64>,
+    is_list: bool,
+}
+
+impl Wanted {
+    /// Of a number no axis of quantiles.
+    fn one_or_all(&self, found: Lazy) -> Result<Lazy> {
+        if self.is_list { Ok(found) } else { found.first_along_first() }
+    }
 }
 
 pub(super) fn number(tokens: &mut Tokens) -> Result<Literal> {

@@ -5,7 +5,8 @@
 //! - functions of elements by their names, `clip(x, least, most)`, `cast(x, "type")`;
 //! - reductions, `var`, `std`, `median` and `quantile(x, q=0.9)` with `axis=` a number or a name, or a list of them, and `keepdims=`:
 //!   `mean(x, axis=["y", "x"])`; of elements where a mask is true: `sum(x, where=x > 3)`, `max(x, where=x < 9, initial=0)`;
-//! - the same of groups by labels, `mean(t, by=zones, axis=["y", "x"], expected=3000)`, and `back(x)` of what they give;
+//! - the same of groups by labels, `mean(t, by=zones, axis=["y", "x"], expected=3000)`, or by several,
+//!   `mean(t, by=[month, zones], axis=[["time"], ["y", "x"]], expected=[12, 3000])`, and `back(x)` of what they give;
 //! - `coordinate(t, axis="time")`: the coordinates of an axis, `mean(t, axis=0, by=coordinate(t, axis=0) % 12, expected=12)`;
 //! - functions with arguments that have names: `rolling(x, how="mean", axis="time", width=7)`; see [`call`](super::call);
 //! - indices and slices of coordinates: `x[0:10, ..., ::2]`;
@@ -456,6 +457,10 @@ mod tests {
             ("back(max(a, by=a, expected=5), fill=7)", "back(max(memory, axis=[0, 1], groups=5))"),
             ("quantile(a, q=[0.5, 1], axis=1, method=\"lower\")", "quantile(memory)"),
             ("nanmedian(a)", "quantile(memory)"),
+            (
+                "sum(a, axis=[[0], [1]], by=[coordinate(a, axis=0), coordinate(a, axis=1)], expected=[2, 3])",
+                "sum(memory, axis=[0, 1], groups=[2, 3])",
+            ),
         ] {
             assert_eq!(parsed(text).unwrap().text(), expected, "{text}");
         }
@@ -494,6 +499,9 @@ mod tests {
             ("max(a, initial=a)", 16),
             ("sum(a, where=a > 1, where=a > 2)", 21),
             ("mean(a, by=1)", 12),
+            ("mean(a, axis=[[0], [1]])", 1),
+            ("mean(a, axis=[[0], 1])", 1),
+            ("mean(a, axis=[[0], [1], [0]], by=[a, a], expected=[2, 2])", 1),
             ("mean(a, by=a)", 1),
             ("mean(a, expected=2)", 1),
             ("mean(a, q=2)", 1),

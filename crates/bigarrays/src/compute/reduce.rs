@@ -5,6 +5,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::compute::expr::{Along, Kind, Lazy};
+use crate::compute::fields::damaged;
 use crate::compute::function::Function;
 use crate::compute::mapping::{Mapping, Placed};
 use crate::compute::reduction::Reduction;
@@ -38,9 +39,23 @@ impl Lazy {
         let kept = || (0..ndim).filter(|axis| !axes.contains(axis));
         let ranges: Dims<_> = kept().map(|axis| self.domain().range(axis)).collect();
         let names = kept().map(|axis| self.names()[axis].clone()).collect();
-        let kind = Kind::Reduce(Along { reduction, axes: axes.clone() }, self.clone());
+        let kind = Kind::Reduce(Along { reduction, axes: axes.clone(), is_across: false }, self.clone());
         let reduced = Self::new(kind, reduction.result(self.dtype()), Domain::from_ranges(&ranges)?, names);
         if keeps { reduced.with_axes_of(self, &axes) } else { Ok(reduced) }
+    }
+
+    /// The same reduction, along last axes whose elements become one after the other.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is none.
+    pub(super) fn across(&self) -> Result<Self> {
+        match self.kind() {
+            Kind::Reduce(along, of) if along.axes.last().is_some_and(|&axis| axis + 1 == of.ndim()) => {
+                let kind = Kind::Reduce(Along { is_across: true, ..along.clone() }, of.clone());
+                Ok(Self::new(kind, self.dtype(), self.domain().clone(), self.names().into()))
+            }
+            _ => Err(damaged()),
+        }
     }
 
     /// The result of reducing `of` along `axes`, which the result has as well, each of length 1.

@@ -255,7 +255,8 @@ impl<'a> Reducing<'a> {
                 let end = segments.get(segment).end.min(reduced[0].end);
                 let along = (at - reduced[0].start) as usize..(end - reduced[0].start) as usize;
                 let (axes, lengths) = (&self.folding.axes[..], &self.lengths[..]);
-                let folded = Folded { axes, along, lengths, begins: &begins, by };
+                let is_across = self.stage.is_across;
+                let folded = Folded { axes, along, lengths, begins: &begins, by, is_across };
                 if self.is_counted {
                     let own = self.along_first(&part, at..end)?;
                     let cells = current.held.first_mut().map(|held| &mut held.values[..]);

@@ -207,7 +207,8 @@ impl Reading<'_> {
                 let axes = positions(node, "axes")?;
                 // Without axes, all would be meant.
                 expect(!axes.is_empty())?;
-                self.of(node)?.reduce(reduction, &axes, false)
+                let made = self.of(node)?.reduce(reduction, &axes, false)?;
+                if node.get("across").is_some() && flag(node, "across")? { made.across() } else { Ok(made) }
             }
             "group" => self.group(node),
             "operation" => self.operation(node),

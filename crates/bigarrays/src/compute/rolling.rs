@@ -41,9 +41,27 @@ impl Rolling {
         Self { width, center: false, min_count: None, boundary: None }
     }
 
+    /// # Errors
+    /// `InvalidArgument` for a width that is none.
+    pub(crate) fn expect_valid(&self) -> Result<()> {
+        match i64::try_from(self.width) {
+            Ok(1..) => Ok(()),
+            _ => Err(Error::invalid(format!("windows of {} elements", self.width)).during("rolling")),
+        }
+    }
+
+    /// How many elements the smallest window along an axis of this length has.
+    pub(crate) fn fewest(&self, length: u64) -> u64 {
+        let before = self.before().unsigned_abs();
+        match self.boundary {
+            Some(_) => self.width,
+            None => length.min(self.width.saturating_sub(before)).min(before.saturating_add(1)),
+        }
+    }
+
     /// Elements of a window before its own.
-    fn before(&self) -> i64 {
-        (if self.center { self.width / 2 } else { self.width - 1 }) as i64
+    pub(crate) fn before(&self) -> i64 {
+        (if self.center { self.width / 2 } else { self.width.saturating_sub(1) }) as i64
     }
 }
 
@@ -104,18 +122,27 @@ impl Lazy {
     /// # Errors
     /// `InvalidArgument` for an axis that there is not, or a width of 0.
     pub fn rolling(&self, axis: usize, rolling: &Rolling, aggregate: Aggregate) -> Result<Self> {
-        let range = expect_axis(self, axis, "rolling")?;
+        let steps = expect_axis(self, axis, "rolling")?;
+        self.rolling_over(axis, steps, rolling, aggregate)
+    }
+
+    /// The same of some of the elements, at these coordinates; those around may be there as well.
+    pub(crate) fn rolling_over(
+        &self,
+        axis: usize,
+        steps: Range<i64>,
+        rolling: &Rolling,
+        aggregate: Aggregate,
+    ) -> Result<Self> {
+        rolling.expect_valid()?;
         let width = rolling.width;
-        if width == 0 || i64::try_from(width).is_err() {
-            return Err(Error::invalid(format!("windows of {width} elements")).during("rolling"));
-        }
-        let first = range.start.saturating_sub(rolling.before());
+        let first = steps.start.saturating_sub(rolling.before());
         let windows = match rolling.boundary {
             Some(boundary) => Windows::Reaching { first, step: 1, width, boundary },
             None => Windows::Moving { first, step: 1, width, clamp: true },
         };
         let enough = rolling.min_count.map_or(Enough::Within(width), Enough::Numbers);
-        Windowing { name: "rolling", axis, steps: range, windows: &windows, enough }.of(self, aggregate)
+        Windowing { name: "rolling", axis, steps, windows: &windows, enough }.of(self, aggregate)
     }
 
     /// The sums of windows whose elements are weighed, the first of each by the first of these weights, or their weighted means. Windows

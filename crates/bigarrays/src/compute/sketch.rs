@@ -10,7 +10,7 @@ use crate::base::domain::Domain;
 use crate::base::dtype::DataType;
 use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
-use crate::compute::cast::Cast;
+use crate::compute::cast::{Cast, OutOfRange};
 use crate::compute::counting::all_but;
 use crate::compute::dense::{Given, Kernel};
 use crate::compute::expr::Lazy;
@@ -47,7 +47,8 @@ impl Lazy {
         if self.ndim() == 0 {
             return self.new_axis(0, 0..1)?.approximate_quantile(q, &[0], skips);
         }
-        let wide = self.cast(DataType::F32, Cast::default()).map_err(during)?;
+        let beyond = Cast { out_of_range: OutOfRange::Wrap, ..Cast::default() };
+        let wide = self.cast(DataType::F32, beyond).map_err(during)?;
         let loops: Vec<_> = wide.domain().ranges().collect();
         let each: Vec<_> = (0..loops.len()).map(|axis| (axis, Windows::Each)).collect();
         let numbers = Operation::over(&loops)

@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) domain: Domain,
     /// The axes along which elements are reduced, ascending; `None` if they are the results.
     pub(crate) axes: Option<Dims<usize>>,
+    /// Whether elements of a row are folded one after the other.
+    pub(crate) is_across: bool,
     /// What groups they are in, if each group is reduced on its own.
     pub(crate) by: Option<By>,
     pub(crate) outputs: Vec<Output>,
@@ -143,6 +145,7 @@ struct Cutter {
 struct Cut {
     output: Output,
     axes: Option<Dims<usize>>,
+    is_across: bool,
     by: Option<By>,
     level: usize,
     reads: HashSet<usize>,
@@ -167,14 +170,14 @@ impl Cutter {
             Kind::Reduce(along, of) => {
                 let (expr, reduction) = (self.cut(of)?, Some(along.reduction));
                 let output = Output { reduction, ..self.output(lazy, expr) };
-                self.reduced(output, along.axes.clone(), None)
+                self.reduced(output, (along.axes.clone(), along.is_across), None)
             }
             Kind::Group(grouping, all) => {
                 let (expr, numbers) = (self.cut(&all[0])?, self.cut(&all[1])?);
                 let (reduction, fill) = (Some(grouping.reduction), grouping.fill);
                 let output = Output { reduction, fill, ..self.output(lazy, expr) };
                 let by = By { groups: grouping.by.groups.clone(), numbers };
-                self.reduced(output, grouping.by.axes.clone(), Some(by))
+                self.reduced(output, (grouping.by.axes.clone(), false), Some(by))
             }
             Kind::Source(_) | Kind::Foreign(_) | Kind::Constant(_) | Kind::Pending(_) => {
                 return Ok(lazy.clone());
@@ -210,20 +213,20 @@ impl Cutter {
     }
 
     /// The same of what is reduced, which may be there already.
-    fn reduced(&mut self, output: Output, axes: Dims<usize>, by: Option<By>) -> Kind {
-        let axes = Some(axes);
+    fn reduced(&mut self, output: Output, along: (Dims<usize>, bool), by: Option<By>) -> Kind {
         let is_it = |known: &&Cut| {
             let of = |output: &Output| (output.reduction, output.fill, output.dtype);
             of(&known.output) == of(&output)
-                && (&known.axes, &known.by) == (&axes, &by)
+                && (known.axes.as_ref(), known.is_across) == (Some(&along.0), along.1)
+                && known.by == by
                 && is_same(&known.output.expr, &output.expr)
         };
         let known = self.outputs.iter().find(is_it).map(|known| known.output.number);
-        known.map_or_else(|| self.push(output, axes, by), Kind::Pending)
+        known.map_or_else(|| self.push(output, Some(along), by), Kind::Pending)
     }
 
     /// Adds a result, and gives what stands for it.
-    fn push(&mut self, output: Output, axes: Option<Dims<usize>>, by: Option<By>) -> Kind {
+    fn push(&mut self, output: Output, along: Option<(Dims<usize>, bool)>, by: Option<By>) -> Kind {
         let (mut level, mut reads) = (0, HashSet::new());
         let numbers = by.iter().flat_map(|by| by.numbers.nodes());
         for lazy in output.expr.nodes().into_iter().chain(numbers) {
@@ -239,7 +242,8 @@ impl Cutter {
             }
         }
         let number = output.number;
-        self.outputs.push(Cut { output, axes, by, level, reads });
+        let (axes, is_across) = along.map_or((None, false), |(axes, is_across)| (Some(axes), is_across));
+        self.outputs.push(Cut { output, axes, is_across, by, level, reads });
         Kind::Pending(number)
     }
 
@@ -248,13 +252,14 @@ impl Cutter {
         let taken: HashSet<usize> = self.outputs.iter().flat_map(Cut::nodes).filter_map(taken).collect();
         self.outputs.iter_mut().for_each(|cut| cut.output.is_taken = taken.contains(&cut.output.number));
         let mut found: Vec<(usize, HashSet<usize>, Stage)> = Vec::new();
-        for Cut { output, axes, by, level, reads } in self.outputs {
-            let domain = output.expr.domain();
-            let mut joined = (level, reads, Stage { domain: domain.clone(), axes, by, outputs: Vec::new() });
+        for Cut { output, axes, is_across, by, level, reads } in self.outputs {
+            let domain = output.expr.domain().clone();
+            let mut joined = (level, reads, Stage { domain, axes, is_across, by, outputs: Vec::new() });
             let is_same = |(at, known, stage): &(usize, HashSet<usize>, Stage)| {
                 let (_, reads, own) = &joined;
                 *at == level
                     && (&stage.domain, &stage.axes, &stage.by) == (&own.domain, &own.axes, &own.by)
+                    && stage.is_across == own.is_across
                     && !known.is_disjoint(reads)
             };
             let (same, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_same);

@@ -266,9 +266,14 @@ impl Viewing {
         let domain = Domain::from_ranges(
             &visible.iter().map(|&axis| mapping.domain.range(axis)).collect::<Dims<_>>(),
         )?;
+        let of_ndim = of.ndim();
         let of = self.view(of, &Mapping { domain: Domain::from_ranges(&ranges)?, picks })?;
         let names = places.iter().map(|&axis| of.names()[axis].clone()).collect();
-        let kind = Kind::Reduce(Along { reduction: along.reduction, axes }, of);
+        // Elements are folded in the same order also where axes behind them are gone.
+        let is_last = |axes: &[usize], ndim: usize| axes.last().is_some_and(|&axis| axis + 1 == ndim);
+        let was_across = along.is_across || !is_last(&along.axes, of_ndim);
+        let is_across = was_across && is_last(&axes, of.ndim());
+        let kind = Kind::Reduce(Along { reduction: along.reduction, axes, is_across }, of);
         let rest = Mapping {
             domain: mapping.domain.clone(),
             picks: visible.iter().map(|&axis| Pick::same(axis)).collect(),

@@ -10,6 +10,7 @@ use crate::base::error::{Error, Result};
 use crate::chunk::config::{Config, Parameter};
 use crate::compute::boundary::Boundary;
 use crate::compute::fields::{count, damaged, expect, flag, inner, whole, wholes};
+use crate::compute::number::Number;
 
 /// Which indices of an axis each step of a loop reads or writes.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +146,15 @@ impl Windows {
     /// What there is beyond the ends of the axis.
     pub(crate) fn boundary(&self) -> Option<Boundary> {
         if let Self::Reaching { boundary, .. } = self { Some(*boundary) } else { None }
+    }
+
+    /// The same, where a constant beyond the ends of the axis becomes another.
+    pub(crate) fn of_numbers(&self, becomes: impl Fn(Number) -> Number) -> Self {
+        let mut other = self.clone();
+        if let Self::Reaching { boundary: Boundary::Constant(number), .. } = &mut other {
+            *number = becomes(*number);
+        }
+        other
     }
 
     /// How many elements before and behind its own a step sees, where the steps of a loop from `first_step` on have those of

@@ -108,10 +108,9 @@ impl Writing<'_> {
             Kind::Cast(of, how) => how.config().with("of", self.add(of)?),
             Kind::Reduce(along, of) => {
                 let axes = along.axes.iter().copied().collect::<Parameter>();
-                Config::new("reduce")
-                    .with("name", along.reduction.name())
-                    .with("axes", axes)
-                    .with("of", self.add(of)?)
+                let config = Config::new("reduce").with("name", along.reduction.name()).with("axes", axes);
+                let config = if along.is_across { config.with("across", true) } else { config };
+                config.with("of", self.add(of)?)
             }
             Kind::Group(grouping, all) => grouping
                 .by

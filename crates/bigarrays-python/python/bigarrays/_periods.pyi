@@ -1,0 +1,3 @@
+def _periods(
+    values: list[int] | list[float], units: str, calendar: str, period: str
+) -> tuple[list[tuple[int, int]], list[str]]: ...
