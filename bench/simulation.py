@@ -211,10 +211,11 @@ def simulated(plan: dict[str, Any], cluster: Cluster, seed: int) -> Virtual:
         stage = PlannedStage(tasks, work, "", 0, False)
         for _ in _executors._run_stage(Planned(), number, stage, engine):  # type: ignore[arg-type]
             pass
-        # A barrier: whoever is done waits for the last.
-        engine.clock = max(engine.clock, engine.settled)
+        # A barrier: whoever is done waits for the last, and for those that were called off if they may be about to write results.
+        if work in ("make", "merge"):
+            engine.clock = max(engine.clock, engine.settled)
         engine._events.clear()
-        engine._free = [(engine.clock, worker) for _, worker in engine._free]
+        engine._free = [(max(engine.clock, free), worker) for free, worker in engine._free]
         heapq.heapify(engine._free)
     return engine
 
