@@ -12,6 +12,7 @@ use crate::commands::{
     resize, restack, rm, roi, run_plan, sample, slice, verify, view,
 };
 use crate::output::{Terminal, exit_codes};
+use crate::processes::Share;
 
 /// Store, cut out and convert N-d arrays larger than memory.
 ///
@@ -31,6 +32,10 @@ pub(crate) struct Cli {
     /// Say more about what is done
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     verbose: u8,
+
+    /// Do this share of the work alone, as a process of --processes does
+    #[arg(long, hide = true, value_name = "SHARE")]
+    pub(crate) share: Option<Share>,
 
     #[command(flatten)]
     pub(crate) store: StoreArgs,
@@ -78,6 +83,7 @@ pub(crate) enum Command {
 impl Cli {
     /// Where messages of this call go.
     pub(crate) fn terminal(&self) -> Terminal {
-        Terminal::new(self.quiet, self.verbose > 0)
+        // Of several processes, the one that has begun them says how far they are.
+        Terminal::new(self.quiet || self.share.is_some(), self.verbose > 0 && self.share.is_none())
     }
 }

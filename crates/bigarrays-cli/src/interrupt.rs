@@ -44,3 +44,16 @@ pub(crate) fn watch() -> anyhow::Result<()> {
     })
     .context("watching for Ctrl-C")
 }
+
+/// The end of standard input asks the program to stop from now on: whoever has started it has ended, or wants it to.
+pub(crate) fn watch_input() -> anyhow::Result<()> {
+    let watch = || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        ASKED.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(watch)
+        .context("watching standard input")
+        .map(drop)
+}

@@ -6,6 +6,7 @@ mod commands;
 mod interrupt;
 mod once;
 mod output;
+mod processes;
 mod session;
 
 use clap::{CommandFactory, Parser};
@@ -30,7 +31,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     if let Some(threads) = cli.threads {
         bigarrays::set_threads(threads);
     }
-    let session = Session::new(cli.terminal(), &cli.store)?;
+    if cli.share.is_some() {
+        interrupt::watch_input()?;
+    }
+    let session = Session::new(cli.terminal(), &cli.store, cli.share.clone())?;
     match &cli.command {
         Command::Info(args) => info::run(args, &session),
         Command::Ls(args) => ls::run(args, &session),

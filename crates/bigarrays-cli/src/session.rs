@@ -9,11 +9,14 @@ use bigarrays::{Error, OpenOptions, Result};
 
 use crate::args::StoreArgs;
 use crate::output::Terminal;
+use crate::processes::Share;
 
 /// What every command is given.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) terminal: Terminal,
+    /// The share of the work that this process does, if it does not do all.
+    pub(crate) share: Option<Share>,
     store: StoreOptions,
     incomplete: bool,
 }
@@ -21,8 +24,8 @@ pub(crate) struct Session {
 impl Session {
     /// # Errors
     /// `InvalidArgument` if a store option is not written `KEY=VALUE`.
-    pub(crate) fn new(terminal: Terminal, args: &StoreArgs) -> Result<Self> {
-        Ok(Self { terminal, store: args.options()?, incomplete: args.incomplete })
+    pub(crate) fn new(terminal: Terminal, args: &StoreArgs, share: Option<Share>) -> Result<Self> {
+        Ok(Self { terminal, share, store: args.options()?, incomplete: args.incomplete })
     }
 
     /// Options for opening and creating.

@@ -115,6 +115,40 @@ def test_few_that_are_left_are_given_to_two_at_once(tmp_path: Path) -> None:
     assert list(ended) == []
 
 
+def test_few_parts_for_many_workers_are_given_to_two_from_the_start(tmp_path: Path) -> None:
+    # Whoever has the first one is slow, and so is who has the second one as well.
+    by = Scripted({0: 1000, 3: 1000}, mark=tmp_path / "mark")
+    by.count, by.free = 40, [0.0] * 40
+    ended = run_parts(by, len, PARTS[:2], (), by.mark, "parts", twice=True)
+    assert sorted(next(ended) for _ in range(2)) == PARTS[:2]
+    assert by.given == [(0, 1), (1, 2)] * 2 and by.clock == 10
+    by.stop = lambda under_way: None  # type: ignore[method-assign]
+    ended.close()
+    # Not of more than one in twenty, nor where a part is given out once.
+    for count, twice in ((39, True), (40, False)):
+        by = Scripted({})
+        by.count, by.free = count, [0.0] * count
+        assert sorted(run_parts(by, len, PARTS[:2], (), str(tmp_path / "mark"), "parts", twice=twice)) == PARTS[:2]
+        assert by.given == PARTS[:2]
+
+
+def test_a_stage_may_leave_waiting_to_the_next_one(tmp_path: Path) -> None:
+    by = Scripted({0: 1000}, mark=tmp_path / "mark")
+    assert sorted(run_parts(by, len, PARTS, (), by.mark, "parts", twice=True, waits=False)) == PARTS
+    assert by.clock < 100 and by.leaving and is_called_off(by.mark, (0, 1))
+    assert sorted(done(by, tmp_path / "other")) == PARTS
+    assert by.clock == 1000 and by.late and not by.leaving
+    assert list(tmp_path.iterdir()) == []
+    # Who ends with an error waits for them as well.
+    by = Scripted({0: 1000}, mark=tmp_path / "mark")
+    first = list(run_parts(by, len, PARTS, (), by.mark, "parts", twice=True, waits=False))
+    assert sorted(first) == PARTS
+    by.outcomes = {len(by.given): ba.InvalidArgumentError("does not fit")}
+    with pytest.raises(ba.InvalidArgumentError, match="does not fit"):
+        done(by, tmp_path / "other")
+    assert by.futures[0] in by.stopped and list(tmp_path.iterdir()) == []
+
+
 def test_a_part_whose_workers_are_lost_is_given_out_four_times(tmp_path: Path) -> None:
     for seconds in (10.0, 40.0):
         by = Scripted(dict.fromkeys([0, *range(8, 100)], seconds), dict.fromkeys([0, *range(8, 100)], RuntimeError("lost")))

@@ -55,6 +55,7 @@ pub use format::{Address, ArraySpec, CreateSpec, StorageSpec};
 pub use half;
 pub use jobs::{Copied, CopyOptions, copy};
 pub use ndarray;
+pub use run::budget::job_memory;
 pub use run::interrupt::{check_interrupt, interruptible};
 pub use run::pool::{set_threads, threads};
 pub use run::runner::Progress;

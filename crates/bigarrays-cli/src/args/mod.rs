@@ -12,7 +12,7 @@ mod write;
 
 pub(crate) use axes::Axes;
 pub(crate) use cache::{CacheArgs, cache_directory};
-pub(crate) use job::{JobArgs, Mips, MipsArgs};
+pub(crate) use job::{JobArgs, Mips, MipsArgs, ProcessesArgs};
 pub(crate) use layer::LayerArgs;
 pub(crate) use new::NewArgs;
 pub(crate) use store::StoreArgs;

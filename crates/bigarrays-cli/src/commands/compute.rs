@@ -1,8 +1,10 @@
 //! `compute`: an expression of arrays, into a new array or as a number.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use bigarrays::base::buffer::{Order, ViewMut};
 use bigarrays::compute::{self, Cast, ComputeOptions, Journal, Lazy, Number, PlanFile, Rounding, Target};
 use bigarrays::jobs::Done;
@@ -11,8 +13,9 @@ use bigarrays::{Array, DataType, Error, ErrorKind, Result, format};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
-use crate::args::{LayerArgs, values};
+use crate::args::{LayerArgs, ProcessesArgs, values};
 use crate::commands::new::{new_layer, rehearsed};
+use crate::commands::plan_shares::{run_by, run_share};
 use crate::commands::saving::{Saved, with_progress};
 use crate::once::Once;
 use crate::output::results as printed;
@@ -66,6 +69,9 @@ pub(crate) struct ComputeArgs {
     /// this machine]
     #[arg(long, help_heading = RUN, value_name = "N", requires = "plan_only")]
     workers: Option<u64>,
+
+    #[command(flatten)]
+    processes: ProcessesArgs,
 
     /// Print the plan: passes, blocks, what is read, and what memory is for. Nothing is computed
     #[arg(long, help_heading = RUN, visible_alias = "dry-run")]
@@ -122,6 +128,14 @@ fn help() -> String {
 }
 
 pub(crate) fn run(args: &ComputeArgs, session: &Session) -> anyhow::Result<()> {
+    if let Some(share) = &session.share {
+        return run_share(share, &args.processes, args.memory, session);
+    }
+    let is_shared = args.processes.begun_here(None).is_some();
+    if is_shared && (args.output.is_empty() || args.resume || args.plan_only.is_some()) {
+        let reason = "--processes goes with --output, and neither with --resume nor with --plan-only";
+        return Err(Error::invalid(reason).into());
+    }
     let mut arrays: Vec<(&str, Lazy)> = Vec::new();
     for (name, url) in &args.sources {
         if arrays.iter().any(|known| known.0 == name) {
@@ -224,10 +238,13 @@ impl ComputeArgs {
         if let Some(file) = &self.plan_only {
             return self.write_plan(file, &results, &targets, session);
         }
-        with_progress(self.title(), &plan, &options, session, |options| {
-            let targets = results.iter().zip(&targets);
-            compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
-        })?;
+        match self.processes.begun_here(session.share.as_ref()) {
+            Some(count) => self.compute_by(count, &results, &targets, session)?,
+            None => with_progress(self.title(), &plan, &options, session, |options| {
+                let targets = results.iter().zip(&targets);
+                compute::compute(targets.map(|(one, to)| (one.lazy, Target::Array(to))).collect(), options)
+            })?,
+        }
         let said = |(one, target): (&Saved<'_>, &Array)| {
             format!("computed {}: {} over {}", one.output, target.dtype(), target.domain())
         };
@@ -238,6 +255,51 @@ impl ComputeArgs {
         Ok(())
     }
 
+    /// Has so many processes compute the results, by a plan that is removed in the end.
+    fn compute_by(
+        &self,
+        count: NonZeroUsize,
+        results: &[Saved<'_>],
+        targets: &[Array],
+        session: &Session,
+    ) -> anyhow::Result<()> {
+        let place = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new().prefix("bigarrays-plan-").tempdir_in(place);
+        let folder = folder.context("making a folder for the plan")?;
+        let (file, threads) =
+            (folder.path().join("plan.json"), self.processes.threads_of_each().get() as u64);
+        let memory = self.processes.memory_of_each(self.memory);
+        let options = ComputeOptions {
+            memory,
+            threads,
+            workers: threads.saturating_mul(count.get() as u64),
+            scratch: Some(folder.path()),
+            ..ComputeOptions::default()
+        };
+        let plan = self.written(&file, results, targets, &options, session)?;
+        // This process has the threads, and the memory, of all.
+        let own =
+            ComputeOptions { memory: memory.saturating_mul(count.get() as u64), ..ComputeOptions::default() };
+        run_by(count, (&plan, &file), &own, self.title(), session)
+    }
+
+    /// Writes the plan; what was made for it is removed if that fails.
+    fn written(
+        &self,
+        file: &Path,
+        results: &[Saved<'_>],
+        targets: &[Array],
+        options: &ComputeOptions<'_>,
+        session: &Session,
+    ) -> Result<PlanFile> {
+        let pairs: Vec<_> = results.iter().map(|one| one.lazy).zip(targets).collect();
+        PlanFile::write(file, &pairs, options, &session.open()).inspect_err(|_| {
+            // They were made for this plan alone. What cannot be removed is marked as incomplete.
+            let mut outputs = results.iter().map(|one| one.output);
+            let _ = outputs.try_for_each(|output| format::remove(output, None, &session.format()).map(drop));
+        })
+    }
+
     fn write_plan(
         &self,
         file: &Path,
@@ -245,12 +307,7 @@ impl ComputeArgs {
         targets: &[Array],
         session: &Session,
     ) -> anyhow::Result<()> {
-        let pairs: Vec<_> = results.iter().map(|one| one.lazy).zip(targets).collect();
-        let plan = PlanFile::write(file, &pairs, &self.options(), &session.open()).inspect_err(|_| {
-            // They were made for this plan alone. What cannot be removed is marked as incomplete.
-            let mut outputs = results.iter().map(|one| one.output);
-            let _ = outputs.try_for_each(|output| format::remove(output, None, &session.format()).map(drop));
-        })?;
+        let plan = self.written(file, results, targets, &self.options(), session)?;
         for (number, stage) in plan.stages().iter().enumerate() {
             let (tasks, work, text) = (stage.tasks, stage.work, &stage.text);
             session

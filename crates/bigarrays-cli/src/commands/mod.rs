@@ -26,6 +26,7 @@ mod mapped;
 pub(crate) mod names;
 mod new;
 pub(crate) mod normalize;
+mod plan_shares;
 pub(crate) mod remap;
 pub(crate) mod renumber;
 pub(crate) mod resize;

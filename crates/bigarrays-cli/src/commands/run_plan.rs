@@ -9,7 +9,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::heading::RUN;
-use crate::args::values;
+use crate::args::{ProcessesArgs, values};
+use crate::commands::plan_shares::{run_by, run_share};
 use crate::interrupt;
 use crate::output::{Meter, pretty, results, write_table};
 use crate::session::Session;
@@ -42,6 +43,9 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = RUN, value_name = "BYTES", value_parser = values::bytes)]
     memory: Option<u64>,
 
+    #[command(flatten)]
+    processes: ProcessesArgs,
+
     /// Print the stages and how many tasks each has. Nothing is computed
     #[arg(long, help_heading = RUN)]
     explain: bool,
@@ -66,6 +70,9 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 }
 
 pub(crate) fn run(args: &RunArgs, session: &Session) -> anyhow::Result<()> {
+    if let Some(share) = &session.share {
+        return run_share(share, &args.processes, args.memory, session);
+    }
     let plan = PlanFile::open(&args.file, &session.open())?;
     if args.explain {
         return args.explain(&plan);
@@ -87,11 +94,17 @@ pub(crate) fn run(args: &RunArgs, session: &Session) -> anyhow::Result<()> {
         session.terminal.note("nothing is left to do: all results are complete");
         return Ok(());
     }
-    let meter = Meter::new(format!("computing {}", args.file.display()), 0, session.terminal);
-    let tell = |progress| meter.tell(progress);
-    let done = plan.run(&ComputeOptions { progress: Some(&tell), ..options });
-    meter.clear();
-    session.note_redone(done?);
+    let what = format!("computing {}", args.file.display());
+    match args.processes.begun_here(session.share.as_ref()) {
+        Some(count) => run_by(count, (&plan, &args.file), &options, what, session)?,
+        None => {
+            let meter = Meter::new(what, 0, session.terminal);
+            let tell = |progress| meter.tell(progress);
+            let done = plan.run(&ComputeOptions { progress: Some(&tell), ..options });
+            meter.clear();
+            session.note_redone(done?);
+        }
+    }
     for (lazy, array) in plan.results() {
         let (dtype, domain) = (lazy.dtype(), lazy.domain());
         session.terminal.note(format_args!("computed {}: {dtype} over {domain}", array.url()));

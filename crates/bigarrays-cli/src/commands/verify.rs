@@ -1,18 +1,20 @@
 //! `verify`: whether what is stored is whole, and the same as something else.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use bigarrays::Domain;
 use bigarrays::Progress;
 use bigarrays::format::ScaleSelector;
-use bigarrays::jobs::{Against, VerifyOptions, verify_at};
+use bigarrays::jobs::{Against, Report, Share, VerifyOptions, verify_at};
 use clap::Args;
 
 use crate::args::heading::{RUN, WHAT};
-use crate::args::{JobArgs, values};
+use crate::args::{JobArgs, ProcessesArgs, values};
 use crate::interrupt;
 use crate::output::{Meter, ProblemsFound, pretty, results};
+use crate::processes::{SHARES, share_out};
 use crate::session::Session;
 
 /// Verify that what is stored is whole, or that two arrays hold the same
@@ -55,6 +57,9 @@ pub(crate) struct VerifyArgs {
 
     #[command(flatten)]
     job: JobArgs,
+
+    #[command(flatten)]
+    processes: ProcessesArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -74,31 +79,16 @@ fn scale(text: &str) -> Result<Scales, String> {
 }
 
 pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
-    let meter: OnceLock<Meter> = OnceLock::new();
-    let tell = |progress: Progress| {
-        let job = || format!("verifying {}", args.url);
-        meter.get_or_init(|| Meter::new(job(), progress.total, session.terminal)).tell(progress);
-    };
-    interrupt::watch()?;
-    let options = VerifyOptions {
-        memory: args.job.options().memory,
-        part: args.part.as_ref(),
-        missing: args.missing,
-        share: None,
-        progress: Some(&tell),
-    };
-    let scale = match &args.scale {
-        Some(Scales::One(scale)) => Some(scale),
-        Some(Scales::All) | None => None,
-    };
-    let open = session.open();
-    let of_other = args.against_scale.as_ref();
-    let against = args.against.as_ref().map(|url| Against { url, open: &open, scale: of_other });
-    let outcome = verify_at(&args.url, &open, scale, against, &options);
-    if let Some(meter) = meter.get() {
-        meter.clear();
+    if let Some(share) = &session.share {
+        let ([number, of], _) = share.read()?;
+        args.processes.limit_threads();
+        let report = args.report(Some(Share { number, of }), session)?;
+        return Ok(writeln!(results(), "{}", report.to_text())?);
     }
-    let report = outcome?;
+    let report = match args.processes.begun_here(session.share.as_ref()) {
+        Some(count) => args.by_processes(count)?,
+        None => args.report(None, session)?,
+    };
     let mut out = results();
     match args.json {
         true => writeln!(out, "{}", pretty(&report.to_json()))?,
@@ -108,5 +98,49 @@ pub(crate) fn run(args: &VerifyArgs, session: &Session) -> anyhow::Result<()> {
     match report.problem_count() {
         0 => Ok(()),
         count => Err(ProblemsFound(count).into()),
+    }
+}
+
+impl VerifyArgs {
+    /// What this process finds, of all or of a share.
+    fn report(&self, share: Option<Share>, session: &Session) -> anyhow::Result<Report> {
+        let meter: OnceLock<Meter> = OnceLock::new();
+        let tell = |progress: Progress| {
+            let job = || format!("verifying {}", self.url);
+            meter.get_or_init(|| Meter::new(job(), progress.total, session.terminal)).tell(progress);
+        };
+        interrupt::watch()?;
+        let memory = self.job.options().memory;
+        let options = VerifyOptions {
+            memory: if share.is_some() { self.processes.memory_of_each(self.job.memory) } else { memory },
+            part: self.part.as_ref(),
+            missing: self.missing,
+            share,
+            progress: Some(&tell),
+        };
+        let scale = match &self.scale {
+            Some(Scales::One(scale)) => Some(scale),
+            Some(Scales::All) | None => None,
+        };
+        let open = session.open();
+        let of_other = self.against_scale.as_ref();
+        let against = self.against.as_ref().map(|url| Against { url, open: &open, scale: of_other });
+        let outcome = verify_at(&self.url, &open, scale, against, &options);
+        if let Some(meter) = meter.get() {
+            meter.clear();
+        }
+        Ok(outcome?)
+    }
+
+    /// What several processes find.
+    fn by_processes(&self, count: NonZeroUsize) -> anyhow::Result<Report> {
+        let of = SHARES * count.get() as u64;
+        let mut reports: Vec<Option<Report>> = vec![None; of as usize];
+        let shares = (0..of).map(|number| format!("{number}:{of}")).collect();
+        share_out(count, shares, &mut |number, printed| {
+            reports[number] = Some(Report::of_text(&String::from_utf8_lossy(&printed))?);
+            Ok(())
+        })?;
+        Ok(Report::of_shares(reports.into_iter().flatten()))
     }
 }

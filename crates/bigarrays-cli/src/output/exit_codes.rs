@@ -44,6 +44,14 @@ pub(crate) fn help() -> String {
     })
 }
 
+impl ExitCode {
+    /// What a process has ended with.
+    pub(crate) fn of(code: i32) -> Self {
+        let known = MEANINGS.iter().map(|(known, _)| *known);
+        known.into_iter().find(|known| *known as i32 == code).unwrap_or(Self::General)
+    }
+}
+
 impl From<ErrorKind> for ExitCode {
     fn from(kind: ErrorKind) -> Self {
         match kind {

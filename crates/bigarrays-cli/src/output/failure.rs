@@ -22,6 +22,24 @@ impl fmt::Display for ProblemsFound {
 
 impl std::error::Error for ProblemsFound {}
 
+/// The end of a command of which a process could not do a share.
+#[derive(Debug)]
+pub(crate) struct ShareFailed {
+    pub(crate) share: String,
+    pub(crate) process: u32,
+    /// What it has said, on standard error.
+    pub(crate) said: Vec<u8>,
+    pub(crate) code: ExitCode,
+}
+
+impl fmt::Display for ShareFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} could not do its share, {}", self.process, self.share)
+    }
+}
+
+impl std::error::Error for ShareFailed {}
+
 /// Tells of a failure, if it is one, on standard error.
 pub(crate) fn present(outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::Success };
@@ -34,6 +52,9 @@ pub(crate) fn present(outcome: anyhow::Result<()>) -> ExitCode {
     let _ = io::stderr().write_all(describe(&error, kind).as_bytes());
     if error.is::<ProblemsFound>() {
         return ExitCode::Problems;
+    }
+    if let Some(failed) = error.downcast_ref::<ShareFailed>() {
+        return failed.code;
     }
     kind.map_or(ExitCode::General, ExitCode::from)
 }

@@ -413,7 +413,7 @@ class Array:
             UnsupportedError: The array is a strided, moved or permuted view.
         """
 
-    def _write_grids(self) -> list[list[tuple[int, int]] | None]: ...
+    def _boxes_apart(self, count: int) -> list[list[tuple[int, int]]]: ...
     @overload
     def transpose(self, axes: Sequence[int | str], /) -> Array:
         """The view whose axis k is the axis `axes[k]` of this one, without reading.

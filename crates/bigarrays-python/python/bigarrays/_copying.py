@@ -14,8 +14,6 @@ from ._engines import Engine
 from ._executors import expect_one, expect_shared, noted, turn, workers
 from ._giving import run_parts
 
-#: First coordinate and length of boxes along each axis.
-_Grid = list[tuple[int, int]]
 _Box = tuple[slice, ...]
 
 
@@ -113,52 +111,5 @@ def _copy_box(
 
 def _boxes(target: Array, by: Engine) -> Iterator[_Box]:
     """Boxes of whole chunks or shards, of every copy that is stored of the target: some for each worker, or one if there are none."""
-    grid = _common(target._write_grids())
-    ranges = list(zip(target.domain.origin, target.domain.shape, strict=True))
-    if grid is None:
-        yield tuple(slice(first, first + length) for first, length in ranges)
-        return
-    # How many of the grid's boxes there are along each axis, and how many of them one of ours has.
-    first = [(begin - origin) // of for (begin, _), (origin, of) in zip(ranges, grid, strict=True)]
-    counts = [
-        (begin + length - 1 - origin) // of - one + 1 if length else 0
-        for (begin, length), (origin, of), one in zip(ranges, grid, first, strict=True)
-    ]
-    wanted, steps = by.pieces[0] * by.count, []
-    for count in counts:
-        pieces = min(count, wanted) or 1
-        steps.append(-(-count // pieces) or 1)
-        wanted = -(-wanted // pieces)
-    for places in _products([range(0, count, step) for count, step in zip(counts, steps, strict=True)]):
-        yield tuple(
-            slice(max(origin + (one + at) * of, begin), min(origin + (one + at + step) * of, begin + length))
-            for at, step, one, (origin, of), (begin, length) in zip(places, steps, first, grid, ranges, strict=True)
-        )
-
-
-def _products(ranges: list[range]) -> Iterator[tuple[int, ...]]:
-    """All combinations, without holding them."""
-    if not ranges:
-        yield ()
-        return
-    for at in ranges[0]:
-        for rest in _products(ranges[1:]):
-            yield at, *rest
-
-
-def _common(grids: list[_Grid | None]) -> _Grid | None:
-    """Boxes that are made of whole boxes of each grid; None if there are none."""
-    common: _Grid | None = None
-    for grid in grids:
-        if grid is None:
-            return None
-        if common is None:
-            common = grid
-            continue
-        if any((one - other) % min(length, of) for (one, length), (other, of) in zip(common, grid, strict=True)):
-            return None
-        common = [
-            (origin if length >= of else other, math.lcm(length, of))
-            for (origin, length), (other, of) in zip(common, grid, strict=True)
-        ]
-    return common
+    for box in target._boxes_apart(by.pieces[0] * by.count):
+        yield tuple(slice(first, end) for first, end in box)

@@ -51,6 +51,8 @@ class Engine:
         threads: How many threads a task may use; None if its process finds that out.
         memory: The most bytes that a task may use; None for a quarter of what its process may use.
         called_off: Tasks that another worker has done meanwhile.
+        leaving: What workers have that were called off, and may still be at it.
+        marks: The files by which they have been called off.
         withdraws: Whether cancelling a future keeps a task that has not begun from beginning, and leaves one that has alone.
         advice: What may be the matter if no worker ever does anything.
     """
@@ -68,6 +70,8 @@ class Engine:
         self.memory = memory
         self.executor = executor
         self.called_off = 0
+        self.leaving: set[Future[Any]] = set()
+        self.marks: set[str] = set()
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def limits(self) -> dict[str, Any]:

@@ -109,7 +109,9 @@ def _run_stage(plan: Plan, number: int, stage: PlannedStage, by: Engine) -> Gene
     parts = iter([(0, stage.tasks)]) if stage.in_one_process else by.parts(stage.tasks)
     done = 0
     what, twice = f"stage {number} of {file}", not stage.in_one_process
-    with closing(run_parts(by, _work, parts, (order, number), order.mark, what, twice=twice)) as ended:
+    # What is folded and gathered lies in files of its own, of the same bytes whoever writes them.
+    waits = stage.work in ("make", "merge")
+    with closing(run_parts(by, _work, parts, (order, number), order.mark, what, twice=twice, waits=waits)) as ended:
         for first, end in ended:
             done += end - first
             yield done

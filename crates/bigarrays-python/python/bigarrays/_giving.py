@@ -17,7 +17,8 @@ from ._engines import PATIENCE, Engine
 _TRIES = 3
 
 #: A part that takes so many times as long as three in four of its size is given to an idle worker as well, after so many seconds at the
-#: least; sooner, and to two, if no more than one in so many is left.
+#: least; sooner, and to two, if no more than one in so many is left. So few parts of a stage as one for so many workers are given to two of them
+#: from the start.
 _SLOW, _SOONER, _FEW, _LONG = 1.25, 1.1, 20, 2.0
 
 #: The most workers that have a part at the same time. Who has it second may be slow as well.
@@ -84,6 +85,9 @@ class Pace:
     def slow(self, under_way: dict[Future[Any], _Given[Any]], most: int) -> list[_Given[Any]]:
         """The parts that should have ended, those first that are the latest, once for each worker that is to have one as well."""
         now = self._by.now()
+        if not self._done and len(under_way) * _FEW <= self._by.count:
+            # Nobody knows yet how long one takes, and a slow worker would have one for all of the stage.
+            return [given for given in under_way.values() if len(given.copies) == 1 and given.room() > 0]
         if most <= 0 or not self._rates or now - self._looked < PATIENCE:
             return []
         self._looked = now
@@ -189,26 +193,29 @@ class _Giving(Generic[_T]):
             given.tries += 1
             self._give_again(given, error)
 
-    def settle(self) -> None:
-        """Waits for those that have been called off: they may be about to write."""
-        while any(not future.done() for future in self._late):
-            self._by.ended()
+    def settle(self, waits: bool) -> None:
+        """Waits for those that have been called off, as they may be about to write; or leaves that to the next stage that waits."""
+        self._by.leaving.update(self._late)
+        self._late.clear()
         if self._has_mark and self._mark is not None:
-            Path(self._mark).unlink(missing_ok=True)
+            self._by.marks.add(self._mark)
+        if waits:
+            settle(self._by)
 
     def stop(self, error: BaseException) -> None:
         """Has all workers stop, and waits for them: they write where the plan's folder is, which may be removed then."""
-        left = [*self._under_way, *self._late]
+        left = [*self._under_way, *self._late, *self._by.leaving]
         if self._mark is None:
             self._by.stop(left)
             return
+        self._by.marks.add(self._mark)
         try:
             Path(self._mark).write_text(f"{_ALL}\n")
         except OSError as refused:
             error.add_note(f"workers cannot be told to stop: {refused}")
         # Who does not wait, by another Ctrl-C, leaves it for tasks that have not begun.
         self._by.stop(left)
-        Path(self._mark).unlink(missing_ok=True)
+        remove_marks(self._by)
 
     def _note(self, future: Future[Any], given: _Given[_T]) -> None:
         given.copies.append(future)
@@ -265,6 +272,7 @@ def run_parts(
     answers: dict[_T, Any] | None = None,
     *,
     twice: bool = False,
+    waits: bool = True,
 ) -> Generator[_T]:
     """Has workers do `work(*arguments, part)` for each part. Gives parts that are done. What work returns is an error, None, or an
     answer.
@@ -279,6 +287,8 @@ def run_parts(
         answers: Where answers go, by parts.
         twice: Whether several workers may do a part at the same time. Once all parts are given out, those that take long are given to
             idle workers as well; who is first counts, and the others are called off, and waited for in the end.
+        waits: Whether those that were called off are waited for here, and not by the next stage that waits (`settle`): what they may be about to
+            write is read by nobody who minds that it is written again.
     """
     giving = _Giving(by, parts, lambda part: by.submit(work, *arguments, part), mark, what, twice)
     try:
@@ -290,10 +300,25 @@ def run_parts(
                 yield from done
             if is_lost:
                 giving.replace()
-        giving.settle()
+        giving.settle(waits)
     except BaseException as error:
         giving.stop(error)
         raise
+
+
+def settle(by: Engine) -> None:
+    """Waits for all that have been called off."""
+    while any(not future.done() for future in by.leaving):
+        by.ended()
+    by.leaving.clear()
+    remove_marks(by)
+
+
+def remove_marks(by: Engine) -> None:
+    """Removes the marks by which workers were called off."""
+    for mark in by.marks:
+        Path(mark).unlink(missing_ok=True)
+    by.marks.clear()
 
 
 def is_called_off(mark: str, part: Any = None) -> bool:

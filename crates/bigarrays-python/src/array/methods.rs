@@ -1,5 +1,6 @@
 //! The methods and properties of `Array`.
 
+use bigarrays::jobs::boxes_apart;
 use bigarrays::{Domain, OutsidePoints};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -22,9 +23,6 @@ use crate::errors::{OrRaise, invalid};
 use crate::flat::elements;
 use crate::interrupt::detached;
 use crate::transfer;
-
-/// The first coordinate and the length along each axis of boxes that are written at once.
-type WriteGrid = Vec<(i64, u64)>;
 
 #[pymethods]
 impl PyArray {
@@ -474,11 +472,11 @@ impl PyArray {
         self.array.align_in(&part).or_raise(r#box.py()).map(PyDomain)
     }
 
-    /// Where boxes begin that are written as whole chunks or shards, for each copy of the data: the first coordinate and the length
-    /// along each axis; None if that are no boxes.
-    fn _write_grids(&self, py: Python<'_>) -> PyResult<Vec<Option<WriteGrid>>> {
-        let grids = self.array.write_grids().or_raise(py)?;
-        Ok(grids.into_iter().map(|grid| grid.map(|grid| grid.to_vec())).collect())
+    /// About so many boxes, of which no two have a chunk or shard in common: of each, where it begins and ends along each axis.
+    fn _boxes_apart(&self, py: Python<'_>, count: u64) -> PyResult<Vec<Vec<(i64, i64)>>> {
+        let boxes = boxes_apart(&self.array, count).or_raise(py)?;
+        let ends = |part: &Domain| part.ranges().map(|range| (range.start, range.end)).collect();
+        Ok(boxes.iter().map(ends).collect())
     }
 
     /// The view whose axis k is the axis `axes[k]` of this one, without reading.

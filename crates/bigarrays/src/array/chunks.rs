@@ -81,7 +81,7 @@ impl Array {
     ///
     /// # Errors
     /// `InvalidArgument` for a view that leaves the range of coordinates.
-    pub fn write_grids(&self) -> Result<Vec<WriteGrid>> {
+    pub(crate) fn write_grids(&self) -> Result<Vec<WriteGrid>> {
         let axes = self.view.stored_axes(&self.view.domain)?;
         let is_dense = axes.iter().all(|axis| axis.visible.is_none() || axis.step == 1);
         let is_box = |layout: &Layout| {

@@ -25,6 +25,7 @@ mod write;
 pub(crate) use blank::Blank;
 pub use chunk_set::ChunkSet;
 pub(crate) use chunk_set::Listed;
+pub(crate) use chunks::WriteGrid;
 pub use cutout::Cutout;
 pub(crate) use decode::decode_all;
 pub(crate) use lent::Lent;

@@ -195,7 +195,7 @@ pub use restored::FindFunction;
 pub use rolling::{Anchor, Ends, Rolling};
 pub(crate) use room::Room;
 pub use run::{ComputeOptions, compute, plan};
-pub(crate) use search::{Axis, Found, Search, least_common_multiple};
+pub(crate) use search::{Axis, Found, Search, common_grid, least_common_multiple};
 pub use series::Cumulative;
 pub use source::Source;
 pub use target::Target;

@@ -19,7 +19,7 @@ use crate::compute::inputs::{Compiled, Input};
 use crate::compute::plan::{Cut, Flow, Folding, InputRead, PLANE, Pass, Terms};
 use crate::compute::program::TILE;
 use crate::compute::refusal::{Needed, SCRATCH};
-use crate::compute::search::{Found, least_common_multiple};
+use crate::compute::search::{Found, common_grid};
 use crate::compute::stage::{Output, Root, Stage};
 use crate::compute::steady::Versions;
 
@@ -52,16 +52,6 @@ pub(super) type Files = HashMap<usize, (Array, Lazy)>;
 /// Bytes of all elements of a domain.
 pub(super) fn bytes(domain: &Domain, dtype: DataType) -> u64 {
     domain.shape().iter().fold(dtype.size() as u64, |all, &length| all.saturating_mul(length))
-}
-
-/// Where blocks of an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
-fn common_grid(one: (i64, u64), other: (i64, u64)) -> Option<(i64, u64)> {
-    let distance = i128::from(one.0) - i128::from(other.0);
-    let both = least_common_multiple(one.1, other.1)?;
-    if distance % i128::from(other.1) == 0 {
-        return Some((one.0, both));
-    }
-    (distance % i128::from(one.1) == 0).then_some((other.0, both))
 }
 
 /// Plans a pass.

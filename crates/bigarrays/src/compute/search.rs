@@ -155,6 +155,16 @@ pub(crate) fn least_common_multiple(one: u64, other: u64) -> Option<u64> {
     one.checked_mul(other / greatest_common_divisor(one, other))
 }
 
+/// Where an axis may be cut, so that all of these grids agree with it; `None` if they have nothing in common.
+pub(crate) fn common_grid(one: (i64, u64), other: (i64, u64)) -> Option<(i64, u64)> {
+    let distance = i128::from(one.0) - i128::from(other.0);
+    let both = least_common_multiple(one.1, other.1)?;
+    if distance % i128::from(other.1) == 0 {
+        return Some((one.0, both));
+    }
+    (distance % i128::from(one.1) == 0).then_some((other.0, both))
+}
+
 fn greatest_common_divisor(one: u64, other: u64) -> u64 {
     if other == 0 { one } else { greatest_common_divisor(other, one % other) }
 }

@@ -3,6 +3,7 @@
 //! A job is planned first, without I/O, as independent blocks aligned to the chunks that it writes;
 //! then the one block runner works them off.
 
+mod apart;
 mod blank;
 mod blockwise;
 mod components;
@@ -25,6 +26,7 @@ mod twins;
 mod verify;
 
 pub use crate::compute::{Cast, Done, Journal, Number, OutOfRange, Rounding};
+pub use apart::boxes_apart;
 pub use blank::{BlankOptions, Blanked, blank};
 pub use components::{Components, ComponentsOptions, components};
 pub use copy::{Copied, CopyOptions, PlannedCopy, copy, plan_copy};

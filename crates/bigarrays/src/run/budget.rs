@@ -35,6 +35,12 @@ pub(crate) fn of_job(asked: u64) -> u64 {
     if asked > 0 { asked } else { memory() / JOB_SHARE }
 }
 
+/// The bytes that a job may use that is given no budget: a quarter of the memory that this process may use, of which the limits of control groups
+/// and of Slurm count.
+pub fn job_memory() -> u64 {
+    of_job(0)
+}
+
 /// The budget in bytes of what is there for all jobs: 256 MiB, or a 16th of the memory where that is less.
 pub(crate) fn standing() -> u64 {
     STANDING.min(memory() / STANDING_SHARE)

@@ -83,12 +83,18 @@ impl Runner<'_> {
                 }
             }
         };
-        let is_each_busy = self.is_near && self.in_flight == threads() && tasks >= MANY * self.in_flight;
+        let is_each_busy = self.is_near && has_all_busy(self.in_flight, threads(), tasks);
         let worker = || if is_each_busy { alone(work) } else { work() };
         let stop = || failed.load(Ordering::Relaxed);
         on_threads(self.in_flight.min(tasks), &worker, &stop, || check_interrupt().unwrap_or_else(fail));
         failure.into_value().map_or(Ok(()), Err)
     }
+}
+
+/// Whether as many tasks as there are threads, of so many in all, have each thread busy until about the end: then none of them has
+/// others take part in its own work, and wakes nobody.
+fn has_all_busy(in_flight: usize, threads: usize, tasks: usize) -> bool {
+    in_flight == threads && (in_flight == 1 || tasks >= MANY * in_flight)
 }
 
 /// Does `worker` on this thread and on so many more that there are `count`, each until it ends or `stop` says so. While
@@ -145,6 +151,13 @@ mod tests {
         RUNNER.run(50, &task).unwrap();
         assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 1));
         assert_eq!(most.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn one_thread_does_a_single_task_alone() {
+        assert!(has_all_busy(1, 1, 1), "others could only wait for it");
+        assert!(has_all_busy(2, 2, 16) && !has_all_busy(2, 2, 15));
+        assert!(!has_all_busy(1, 2, 100), "the other thread has nothing to do");
     }
 
     #[test]

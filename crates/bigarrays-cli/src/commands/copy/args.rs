@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::args::heading::{CONVERSION, RUN, WHAT};
 use crate::args::values::{self, List};
-use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, WriteArgs, axes};
+use crate::args::{Axes, CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, ProcessesArgs, WriteArgs, axes};
 
 /// Copy a box of one array into another, of whatever formats
 ///
@@ -37,7 +37,8 @@ pub(crate) struct CopyArgs {
     #[arg(long, help_heading = RUN)]
     pub(super) dry_run: bool,
 
-    /// Do not resume an earlier run of the same command: forget what it noted, and leave nothing for a later one
+    /// Do not resume an earlier run of the same command: forget what it noted, and leave nothing for a later one. So it is with
+    /// --processes
     #[arg(long, help_heading = RUN)]
     pub(super) no_resume: bool,
 
@@ -47,6 +48,9 @@ pub(crate) struct CopyArgs {
 
     #[command(flatten)]
     pub(super) job: JobArgs,
+
+    #[command(flatten)]
+    pub(super) processes: ProcessesArgs,
 
     #[command(flatten)]
     pub(super) mips: MipsArgs,

@@ -77,17 +77,12 @@ pub(crate) fn make(
     found: &FormatOptions,
     journal: Option<&Journal>,
 ) -> Result<Array> {
-    let options = options.format(new.format).incomplete(true);
-    let options = match new.spec.storage.content_encoding {
-        Some(compression) => options.content_encoding(compression),
-        None => options,
-    };
-    let url = new_layer(url)?;
-    let made = format!("{MADE}{at} ");
-    if let Some(key) = journal.and_then(|journal| journal.steps().find_map(|step| step.strip_prefix(&made))) {
-        let key = ScaleSelector::Key(key.to_owned());
-        return if key == ScaleSelector::Key(String::new()) { options } else { options.scale(key) }.open(url);
+    let noted = format!("{MADE}{at} ");
+    if let Some(key) = journal.and_then(|journal| journal.steps().find_map(|step| step.strip_prefix(&noted)))
+    {
+        return made(new, url, options, key);
     }
+    let (options, url) = (options_of(new, options), new_layer(url)?);
     let array = match at {
         0 => options.create(url, &new.spec).or_else(|error| {
             let may_be_ours =
@@ -99,10 +94,29 @@ pub(crate) fn make(
     };
     if let Some(journal) = journal {
         let key = array.scales().get(array.scale()).map_or("", |scale| scale.key.as_str());
-        journal.note(&format!("{made}{key}"))?;
+        journal.note(&format!("{noted}{key}"))?;
     }
     note_identity(url, found, journal)?;
     Ok(array)
+}
+
+/// Opens a scale that was made, by its key.
+///
+/// # Errors
+/// Those of opening it.
+pub(crate) fn made(new: &New, url: &str, options: OpenOptions, key: &str) -> Result<Array> {
+    let options = options_of(new, options);
+    let options = if key.is_empty() { options } else { options.scale(ScaleSelector::Key(key.to_owned())) };
+    options.open(new_layer(url)?)
+}
+
+/// The options by which a layer that is copied to is made and opened.
+fn options_of(new: &New, options: OpenOptions) -> OpenOptions {
+    let options = options.format(new.format).incomplete(true);
+    match new.spec.storage.content_encoding {
+        Some(compression) => options.content_encoding(compression),
+        None => options,
+    }
 }
 
 /// Adds the `at`-th scale, or takes that which a run has added that was killed before it could note it.

@@ -15,6 +15,7 @@ use crate::commands::find;
 use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
 use crate::output::results;
+use crate::processes::Share;
 use crate::session::{Session, end};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
@@ -24,8 +25,11 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> anyhow::Result<()> {
     if args.dry_run {
         return scales.iter().try_for_each(|(selector, part)| copier.rehearse(selector, part.as_ref()));
     }
+    if let Some(share) = &session.share {
+        return copier.copy_share(share, &scales);
+    }
     let mut journal = copier.journal()?;
-    if args.no_resume
+    if (args.no_resume || args.processes.begun_here(None).is_some())
         && let Some(journal) = journal.take()
     {
         journal.remove()?;
@@ -78,11 +82,41 @@ impl Copier<'_> {
         let options = CopyOptions { journal, ..self.options(&source, &target) };
         let scale = if many { format!(", scale {at}") } else { String::new() };
         let job = format!("copying {} to {url}{scale}", args.source);
-        transfer::copy_with(&job, &source, &target, options, self.session.terminal)?;
+        match args.processes.begun_here(None) {
+            Some(count) => {
+                let key = target.scales().get(target.scale()).map_or("", |scale| scale.key.as_str());
+                let share = |number, wanted| format!("{number}:{wanted}:{at}:{key}");
+                let options =
+                    CopyOptions { memory: args.processes.memory_of_each(args.job.memory), ..options };
+                let terminal = self.session.terminal;
+                transfer::copy_by(count, &job, (&source, &target), &options, terminal, &share)?;
+            }
+            None => transfer::copy_with(&job, &source, &target, options, self.session.terminal)?,
+        }
         match args.what.create {
             true => Ok(resume::complete(&target, at, url, &self.session.format(), journal)?),
             false => Ok(()),
         }
+    }
+
+    /// Copies a share of one scale, into what another process has opened or made.
+    fn copy_share(&self, share: &Share, scales: &[(ScaleSelector, Option<Domain>)]) -> anyhow::Result<()> {
+        let (args, ([number, wanted, at], key)) = (self.args, share.read()?);
+        args.processes.limit_threads();
+        let none = || Error::invalid(format!("scale {at} of {}", scales.len()));
+        let (selector, part) = scales.get(at as usize).ok_or_else(none)?;
+        let (source, target) = if args.what.create {
+            let new = self.planned(selector, part.as_ref())?;
+            let options = self.session.with(args.what.write.options());
+            let target = resume::made(&new, &args.target, options, key)?;
+            let target = new.mapped.place_in(&target)?;
+            (new.mapped.view, target)
+        } else {
+            self.existing(selector, part.as_ref(), scales.len() > 1)?
+        };
+        let memory = args.processes.memory_of_each(args.job.memory);
+        let options = CopyOptions { memory, ..self.options(&source, &target) };
+        transfer::copy_share((number, wanted), &source, &target, options)
     }
 
     /// Says what the new array does not keep, of each further scale what was not `said` of those before.

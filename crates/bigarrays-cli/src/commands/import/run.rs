@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use bigarrays::format::{self, FormatOptions};
 use bigarrays::jobs::plan_copy;
-use bigarrays::{Array, CreateSpec, Error, ErrorKind, Result};
+use bigarrays::{Array, CopyOptions, CreateSpec, Error, ErrorKind, Result};
 use clap::Args;
 
 use crate::args::heading::{NEW, RUN};
 use crate::args::values::List;
-use crate::args::{CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, WriteArgs};
+use crate::args::{CacheArgs, JobArgs, LayerArgs, MipsArgs, NewArgs, ProcessesArgs, WriteArgs};
 use crate::commands::downsample::make_mips;
 use crate::commands::import::source::{self, Source, SourceArgs};
 use crate::commands::new::{New, new_layer, rehearsed};
 use crate::commands::transfer;
 use crate::output::lengths;
+use crate::processes::Share;
 use crate::session::Session;
 
 /// Make a layer from files: .npy, TIFF, PNG or JPEG slices, raw binary
@@ -56,6 +57,9 @@ pub(crate) struct ImportArgs {
     job: JobArgs,
 
     #[command(flatten)]
+    processes: ProcessesArgs,
+
+    #[command(flatten)]
     mips: MipsArgs,
 }
 
@@ -91,20 +95,39 @@ pub(crate) fn run(args: &ImportArgs, session: &Session) -> anyhow::Result<()> {
         to,
     )?;
     new.spec.array.incomplete = true;
+    if let Some(share) = &session.share {
+        return args.import_share(share, url, &new, session);
+    }
     session.terminal.note(describe(&source, &new));
     let target = args.create(url, &new, session)?;
-    transfer::copy(
-        format_args!("importing into {url}"),
-        &new.mapped.view,
-        &target,
-        &args.job,
-        session.terminal,
-    )?;
+    let (job, view) = (format!("importing into {url}"), &new.mapped.view);
+    match args.processes.begun_here(session.share.as_ref()) {
+        Some(count) => {
+            let share = |number, wanted| format!("{number}:{wanted}");
+            let options = args.of_each();
+            transfer::copy_by(count, &job, (view, &target), &options, session.terminal, &share)?;
+        }
+        None => transfer::copy(&job, view, &target, &args.job, session.terminal)?,
+    }
     target.complete()?;
     make_mips(url, &args.mips, &args.job, session)
 }
 
 impl ImportArgs {
+    /// Imports a share, into the layer that another process has made.
+    fn import_share(&self, share: &Share, url: &str, new: &New, session: &Session) -> anyhow::Result<()> {
+        let ([number, wanted], _) = share.read()?;
+        self.processes.limit_threads();
+        let options = session.with(self.write.options()).format(new.format).incomplete(true);
+        let target = new.mapped.place_in(&options.open(url)?)?;
+        transfer::copy_share((number, wanted), &new.mapped.view, &target, self.of_each())
+    }
+
+    /// What each of several processes may use.
+    fn of_each(&self) -> CopyOptions<'static> {
+        CopyOptions { memory: self.processes.memory_of_each(self.job.memory), ..self.job.options() }
+    }
+
     /// Makes the layer, and gives the view of it that takes the source. What does not fit into the
     /// budget neither makes nor removes anything.
     fn create(&self, url: &str, new: &New, session: &Session) -> Result<Array> {
