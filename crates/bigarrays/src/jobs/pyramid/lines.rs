@@ -145,16 +145,27 @@ widest! {
     }
 }
 
+widest! {
+    /// Which of 64 values each are other than zero, as bits from the lowest on.
+    fn flags(values: &[u64], flags: &mut [u64]) {
+        for (flags, values) in flags.iter_mut().zip(values.chunks(64)) {
+            *flags = values.iter().zip(0u64..).fold(0, |all, (&one, k)| all | (u64::from(one != 0) << k));
+        }
+    }
+}
+
 /// Notes where `mixed` says something other than zero, and that. Returns how often.
-#[inline]
 pub(super) fn noted(mixed: &[u64], some: &mut [(usize, u64, u64)]) -> usize {
     let mut count = 0;
-    for (at, &mixed) in mixed.iter().enumerate() {
-        some[count] = (at, mixed, 0);
-        // Cells of both kinds are so mixed up that a branch would cost more.
-        count += usize::from(mixed != 0);
-        if count == some.len() {
-            break;
+    // Cells of both kinds are so mixed up that a branch for each would cost more.
+    for (part, first) in mixed.chunks(64).zip((0..).step_by(64)) {
+        let mut left = [0];
+        flags(part, &mut left);
+        while left[0] != 0 {
+            let at = left[0].trailing_zeros() as usize;
+            some[count] = (first + at, part[at], 0);
+            count += 1;
+            left[0] &= left[0] - 1;
         }
     }
     count
