@@ -18,6 +18,11 @@ pub(super) fn decode(
     if !blob.is_whole() {
         return layout.codecs.decode_ranges(blob.bytes, &spec, &part.in_chunk, out);
     }
+    let around = blob.encoding.codec();
+    if around.is_some_and(|codec| layout.codecs.decode_plain(codec, blob.bytes, (&spec, &part.in_chunk), out))
+    {
+        return Ok(());
+    }
     blob.encoding.with_decoded(blob.bytes, layout.codecs.max_encoded_len(&spec), |bytes| {
         layout.codecs.decode(bytes, &spec, &part.in_chunk, out)
     })

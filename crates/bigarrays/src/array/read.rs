@@ -433,6 +433,38 @@ mod tests {
         assert_eq!(view.read::<u16>(view.domain()).unwrap_err().kind(), ErrorKind::CorruptData);
     }
 
+    /// What a compression around a chunk makes of it is elements where they are wanted, unless it is another chunk.
+    #[test]
+    fn compressed_chunks_are_decoded_to_where_they_are_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("a").to_str().unwrap().to_owned();
+        let mut spec = CreateSpec::new(DataType::U16, "0:24,0:16,0:16".parse().unwrap());
+        spec.storage.chunk_shape = Some(vec![16; 3]);
+        spec.storage.encoding = Some("raw".into());
+        for encoding in ContentEncoding::ALL.into_iter().skip(1) {
+            let url = format!("{url}-{}", encoding.name());
+            let array = OpenOptions::new().content_encoding(encoding).create(&url, &spec).unwrap();
+            let values =
+                ndarray::Array3::from_shape_fn((24, 16, 16), |(x, y, z)| (x + 100 * y + 3000 * z) as u16);
+            array.write(&[0, 0, 0], values.view()).unwrap();
+            for part in ["0:24,0:16,0:16", "0:16,0:16,0:16", "16:24,0:16,0:16", "3:20,0:16,2:5"] {
+                let part: Domain = part.parse().unwrap();
+                for (index, &found) in array.read::<u16>(&part).unwrap().data().indexed_iter() {
+                    let at = |axis: usize| index[axis] + part.range(axis).start as usize;
+                    assert_eq!(found, (at(0) + 100 * at(1) + 3000 * at(2)) as u16, "{encoding:?} {part}");
+                }
+            }
+            let chunk = array.store().location(&array.layout().chunk_key(&[0, 0, 0])) + encoding.suffix();
+            for length in [16 * 16 * 16 * 2 - 1, 16 * 16 * 16 * 2 + 1] {
+                let mut bytes = vec![7; length];
+                encoding.encode(&mut bytes).unwrap();
+                std::fs::write(&chunk, &bytes).unwrap();
+                let error = array.read::<u16>(&"0:16,0:16,0:16".parse().unwrap()).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::CorruptData, "{encoding:?}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn a_step_may_be_as_long_as_it_likes() {
         let spec = CreateSpec::new(DataType::U64, "0:100,0:4,0:4".parse().unwrap());

@@ -148,6 +148,25 @@ impl CodecPipeline {
         }
     }
 
+    /// Decodes a whole chunk that is nothing but elements, and that `around` has encoded, straight to where they are wanted. Returns
+    /// whether it has: otherwise the chunk is another one, or damaged, and nothing is said of what was written.
+    pub(crate) fn decode_plain(
+        &self,
+        around: &dyn BytesCodec,
+        bytes: &[u8],
+        (spec, region): (&ChunkSpec, &Region),
+        out: &mut ViewMut<'_>,
+    ) -> bool {
+        if !around.writes_all(Asked(())) || !region.is_whole(&spec.shape) || out.item() != spec.dtype.size() {
+            return false;
+        }
+        let elements = self.plain(spec.dtype).and_then(|order| out.as_dense_mut(order));
+        elements.is_some_and(|elements| {
+            spec.byte_len().is_ok_and(|length| length == elements.len())
+                && around.decode_exact(bytes, elements).is_ok()
+        })
+    }
+
     /// As [`CodecPipeline::decode`], from just the bytes of [`CodecPipeline::ranges`], joined.
     ///
     /// # Errors

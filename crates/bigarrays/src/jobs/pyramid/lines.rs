@@ -85,6 +85,16 @@ widest! {
     /// Which bits differ between the first of the lines of `all` that begin at `starts` and any other.
     pub(super) fn differing<E: Copy, F: Fn(E) -> u64>(all: &[E], starts: &[usize], bits: &F, differ: &mut [u64]) {
         let length = differ.len();
+        // Lines of cells of two along each of three axes, at once.
+        if let &[first, second, third, fourth] = starts {
+            let line = |start: usize| &all[start..start + length];
+            let others = line(second).iter().zip(line(third)).zip(line(fourth));
+            for ((differ, &one), ((&second, &third), &fourth)) in differ.iter_mut().zip(line(first)).zip(others) {
+                let one = bits(one);
+                *differ = (one ^ bits(second)) | (one ^ bits(third)) | (one ^ bits(fourth));
+            }
+            return;
+        }
         differ.fill(0);
         let Some((&first, others)) = starts.split_first() else { return };
         for &start in others {
@@ -132,5 +142,64 @@ widest! {
         }
         let pairs = line[runs.get(paired.start).start..runs.get(paired.end - 1).end].chunks_exact(2);
         out[paired].iter_mut().zip(pairs).for_each(|(out, pair)| *out = key(pair[0]));
+    }
+}
+
+widest! {
+    /// Which of 64 values each are other than zero, as bits from the lowest on.
+    fn flags(values: &[u64], flags: &mut [u64]) {
+        for (flags, values) in flags.iter_mut().zip(values.chunks(64)) {
+            *flags = values.iter().zip(0u64..).fold(0, |all, (&one, k)| all | (u64::from(one != 0) << k));
+        }
+    }
+}
+
+/// Notes where `mixed` says something other than zero, and that. Returns how often.
+pub(super) fn noted(mixed: &[u64], some: &mut [(usize, u64, u64)]) -> usize {
+    let mut count = 0;
+    // Cells of both kinds are so mixed up that a branch for each would cost more.
+    for (part, first) in mixed.chunks(64).zip((0..).step_by(64)) {
+        let mut left = [0];
+        flags(part, &mut left);
+        while left[0] != 0 {
+            let at = left[0].trailing_zeros() as usize;
+            some[count] = (first + at, part[at], 0);
+            count += 1;
+            left[0] &= left[0] - 1;
+        }
+    }
+    count
+}
+
+widest! {
+    /// Of cells, for each of which `some` has its place and what [`mixed_runs`] says of it: if it has two values, the other than that
+    /// of its first element, and how often the latter occurs; zero of others.
+    pub(super) fn count_firsts<E: Copy, F: Fn(E) -> u64>(
+        all: &[E], starts: &[usize], runs: &Along, key: &F, some: &mut [(usize, u64, u64)],
+    ) {
+        let Some(&first) = starts.first() else { return };
+        for (at, other, firsts) in some {
+            let run = runs.get(*at);
+            // Of two values, the bits that differ anywhere are those between the two.
+            let one = key(all[first + run.start]);
+            *other ^= one;
+            let (mut ones, mut others, count) = (0, 0, (starts.len() * run.len()) as u64);
+            let mut add = |element: E| {
+                ones += u64::from(key(element) == one);
+                others += u64::from(key(element) == *other);
+            };
+            // Cells of eight, whose loop is unrolled.
+            if let (&[first, second, third, fourth], 2) = (starts, run.len()) {
+                for start in [first, second, third, fourth] {
+                    let pair = &all[start + run.start..start + run.start + 2];
+                    add(pair[0]);
+                    add(pair[1]);
+                }
+            } else {
+                let all = starts.iter().flat_map(|start| &all[start + run.start..start + run.end]);
+                all.for_each(|&one| add(one));
+            }
+            *firsts = if ones + others == count { ones } else { 0 };
+        }
     }
 }
