@@ -73,7 +73,7 @@ fn what_a_process_cannot_do_ends_the_command() {
     std::fs::write(bench.path("layer/1_1_1/4-8_4-8_4-8"), "short").unwrap();
     let said = bench.fails("copy layer other --create --chunk-shape 8,8,8 --processes 2", 4);
     assert!(said.contains("4-8_4-8_4-8") && said.contains("could not do its share"), "{said}");
-    bench.fails("info other", 1);
+    bench.fails("export other out.npy", 1);
     let said = bench.fails("import in.npy third --processes 2 --memory 100", 7);
     assert!(said.contains("budget"), "{said}");
     assert!(!bench.path("third").exists());
