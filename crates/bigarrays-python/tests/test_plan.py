@@ -55,8 +55,8 @@ def test_a_pool_of_processes_gives_the_same_bits(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_has_left_is_done_by_the_next(tmp_path: Path) -> None:
     x = cube(tmp_path / "x").lazy
-    # Of results over different domains, boxes do not hold their inputs: there are two stages.
-    results = {tmp_path / "y": x * 2 - x.mean(axis=0), tmp_path / "z": x.mean(axis=0, keepdims=True) + 1}
+    # Boxes of both would be whole along all axes, so that there are two stages.
+    results = {tmp_path / "y": x * 2 - x.mean(axis=0), tmp_path / "z": x.mean(axis=(1, 2), keepdims=True) + 1}
     plan = ba.plan(results, tmp_path / "plan.json", memory=1 << 24, **OPTIONS)
     code = "import sys, bigarrays; bigarrays.Plan(sys.argv[1]).run(0, (0, 9999), progress=lambda *_: __import__('os')._exit(9))"
     killed = subprocess.run([sys.executable, "-c", code, plan.file], check=False)

@@ -518,12 +518,8 @@ def reduced(x: ba.Lazy, values: NDArray[Any]) -> dict[str, tuple[ba.Lazy, Any]]:
 @pytest.mark.parametrize(
     "names",
     [
-        ("mean", "most", "twice"),
         ("map", "times"),
-        ("times", "map", "rows", "spread"),
-        ("histogram", "mean", "map"),
         ("zones", "map", "twice"),
-        ("away", "mean", "most", "map"),
         ("twice", "map", "times", "where"),
     ],
 )
@@ -611,15 +607,12 @@ def test_what_goes_on_from_box_to_box_has_the_same_bits(shape: tuple[int, ...], 
     asked = [known[0], known[-1], *(known[at] for at in rng.choice(range(1, len(known) - 1), min(4, len(known) - 2), replace=False))]
     lazies = [one[0] for one in asked]
     alone = [np.asarray(lazy.compute(memory=1 << 30)) for lazy in lazies]
-    least, carried = tightest(lazies), 0
+    least = tightest(lazies)
     for memory in (least, 2 * least, 4 * least, 8 * least):
-        boxes = ba.explain(*lazies, show="dict", memory=memory)["boxes"]
-        carried += boxes is not None and boxes["carried"] > 0
         for made, one, (_, due) in zip(ba.compute(*lazies, memory=memory), alone, asked, strict=True):
             same(np.asarray(made), one)
             if due is not None:
                 np.testing.assert_allclose(made, due, rtol=2e-6)
-    assert carried > 0
 
 
 def tightest(asked: list[ba.Lazy]) -> int:

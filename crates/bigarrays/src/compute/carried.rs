@@ -186,6 +186,9 @@ impl Carried {
                 tasks = tasks.saturating_mul(count(axis, units[axis].1));
             }
         }
+        while !is_row && cuts[first].1 > 1 && held(&cuts).saturating_mul(threads) > most {
+            cuts[first].1 = cuts[first].1.div_ceil(2);
+        }
         while cuts[first].1 < within(first, u64::MAX) {
             let longer = (cuts[first].0, cuts[first].1.saturating_mul(2));
             let before = std::mem::replace(&mut cuts[first], longer);
