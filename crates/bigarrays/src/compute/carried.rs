@@ -41,7 +41,8 @@ pub(super) fn carried_of(passes: &[Stage]) -> Result<Option<(Lazy, Vec<Carried>)
         let numbers = stage.outputs.iter().filter(|output| is_asked_for(output));
         let numbers: Vec<usize> = numbers.map(|output| output.number).collect();
         let is_known = stage.by.as_ref().is_none_or(|by| is_of_inputs(&by.numbers));
-        let is_of_all = is_known && !stage.is_sparse() && !stage.is_counted() && !stage.domain.is_empty();
+        let is_whole = !stage.is_across && !stage.domain.is_empty();
+        let is_of_all = is_known && !stage.is_sparse() && !stage.is_counted() && is_whole;
         let Some(mut stage) = stage.only(&numbers).filter(|_| is_of_all) else { continue };
         // Who takes it finds it again within a box.
         stage.outputs.iter_mut().for_each(|output| output.is_taken = false);

@@ -146,7 +146,7 @@ impl<'a> Carrying<'a> {
             let begins: Dims<u64> = axes.iter().map(begin).collect();
             let along = 0..piece.shape()[axes[0]] as usize;
             let (whole, by) = (&self.reducing.lengths[..], self.reducing.by(kept));
-            let folded = Folded { axes, along, lengths: whole, begins: &begins, by };
+            let folded = Folded { axes, along, lengths: whole, begins: &begins, by, is_across: false };
             block.fold(&compiled.program, &self.reducing.methods, &folded, cells)?;
         }
         Ok(())
