@@ -71,7 +71,7 @@ mod tests {
     fn operands_of_several_are_compared_once() {
         let array = held(&Domain::from_shape(&[4]).unwrap(), DataType::U8, &[None], &[3, 9, 4, 7]).unwrap();
         let doubled = |first: u8| {
-            let mut sum = (&Lazy::of(&array).unwrap() + first).unwrap();
+            let mut sum = (&Lazy::of(&array).unwrap() + i64::from(first)).unwrap();
             for _ in 0..64 {
                 sum = (&sum + &sum).unwrap();
             }
