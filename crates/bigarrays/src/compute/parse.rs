@@ -459,7 +459,7 @@ mod tests {
             ("nanmedian(a)", "quantile(memory)"),
             (
                 "sum(a, axis=[[0], [1]], by=[coordinate(a, axis=0), coordinate(a, axis=1)], expected=[2, 3])",
-                "sum(memory, axis=[0, 1], groups=[2, 3])",
+                "sum(memory, axis=[0, 1], groups=6)",
             ),
         ] {
             assert_eq!(parsed(text).unwrap().text(), expected, "{text}");
