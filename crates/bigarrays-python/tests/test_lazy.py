@@ -621,7 +621,8 @@ def test_results_never_lie_on_what_they_are_made_of(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_or_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    x = stored(np.ones((64, 64, 16)), (16, 16, 16), (0, 0, 0)).lazy
+    # More than half of the budget holds: a box is told once it is done.
+    x = stored(np.ones((64, 64, 80)), (16, 16, 16), (0, 0, 0)).lazy
     told: list[tuple[int, int]] = []
     (x - x.mean()).compute(progress=lambda done, total: told.append((done, total)), memory=4 << 20)
     totals = {total for _, total in told}

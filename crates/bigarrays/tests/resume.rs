@@ -76,10 +76,14 @@ fn what_ended_early_is_taken_up_and_has_the_same_bits() {
                 continue;
             }
             assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
-            let before = files(&bench.path(&format!("{stopped}-0")));
+            let all_files = || -> BTreeMap<PathBuf, u64> {
+                let of = |at| files(&bench.path(&format!("{stopped}-{at}")));
+                (0..job.len()).flat_map(of).collect()
+            };
+            let before = all_files();
             // Another budget, which alone would give other blocks.
             run(&bench, &stopped, &job, 64 << 20, u64::MAX).unwrap();
-            let after = files(&bench.path(&format!("{stopped}-0")));
+            let after = all_files();
             kept += before.len();
             assert!(before.iter().all(|(path, number)| after[path] == *number), "{stopped}");
             for at in 0..job.len() {

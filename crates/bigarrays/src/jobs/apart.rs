@@ -17,11 +17,11 @@ use crate::compute::{Blocks, Cuts, common_grid};
 /// use bigarrays::jobs::boxes_apart;
 /// use bigarrays::{CreateSpec, DataType, OpenOptions};
 ///
-/// let mut spec = CreateSpec::new(DataType::U8, "-2:20,0:9".parse()?);
-/// spec.storage.chunk_shape = Some(vec![8, 4]);
+/// let mut spec = CreateSpec::new(DataType::U8, "-2:20,0:9,0:4".parse()?);
+/// spec.storage.chunk_shape = Some(vec![8, 4, 4]);
 /// let array = OpenOptions::new().format("precomputed").create("memory://apart", &spec)?;
 /// let boxes: Vec<String> = boxes_apart(&array, 2)?.iter().map(ToString::to_string).collect();
-/// assert_eq!(boxes, ["-2:14,0:9", "14:20,0:9"]);
+/// assert_eq!(boxes, ["-2:14,0:9,0:4", "14:20,0:9,0:4"]);
 /// # Ok::<(), bigarrays::Error>(())
 /// ```
 pub fn boxes_apart(target: &Array, count: u64) -> Result<Vec<Domain>> {
@@ -29,13 +29,13 @@ pub fn boxes_apart(target: &Array, count: u64) -> Result<Vec<Domain>> {
     let (mut wanted, mut cuts) = (count.max(1), Dims::new());
     for (range, (origin, length)) in target.domain().ranges().zip(grid) {
         let all = Cuts::over(range.clone(), (origin, length));
-        let pieces = all.len().clamp(1, wanted);
-        wanted = wanted.div_ceil(pieces);
+        let each = all.len().div_ceil(wanted).max(1);
+        wanted = wanted.div_ceil(all.len().div_ceil(each).max(1));
         // Boxes are counted from the first one that is touched.
         let first = i128::from(range.start) - i128::from(origin);
         let first = i128::from(range.start) - first.rem_euclid(i128::from(length));
         let first = i64::try_from(first).unwrap_or(range.start);
-        cuts.push(Cuts::over(range, (first, length.saturating_mul(all.len().div_ceil(pieces).max(1)))));
+        cuts.push(Cuts::over(range, (first, length.saturating_mul(each))));
     }
     let boxes = Blocks::new(cuts, Order::C);
     (0..boxes.len()).map(|number| boxes.get(number)).collect()
