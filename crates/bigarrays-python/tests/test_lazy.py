@@ -629,7 +629,7 @@ def test_progress_is_told_or_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(totals) == 1 and told[-1][0] == totals.pop() and len(told) >= 2
     ba.compute(x.sum(), progress=True)
     line = capsys.readouterr().err
-    assert line.startswith("\rcomputing:") and "100% of 512.0 KiB" in line and line.endswith("of memory\n")
+    assert line.startswith("\rcomputing:") and "100% of 2.5 MiB" in line and line.endswith("of memory\n")
     with pytest.raises(ZeroDivisionError):
         x.compute(progress=lambda done, total: 1 / 0)
 
