@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use crate::array::Array;
+use crate::base::buffer::Order;
 use crate::base::dims::Dims;
 use crate::base::domain::Domain;
 use crate::base::error::Result;
+use crate::compute::blocks::Blocks;
 use crate::compute::box_inputs::{bytes, bytes_of, cut, cut_all};
 use crate::compute::carried::{Carried, carried_of};
 use crate::compute::chunks::grid_of;
@@ -220,21 +222,20 @@ impl<'a> BoxedResults<'a> {
     }
 
     pub(super) fn first_box(&self, lengths: &[(i64, u64)]) -> Result<Domain> {
-        let first = |(range, &length)| pieces(range, length).next().unwrap_or(0..0);
-        Domain::from_ranges(&self.frame.domain.ranges().zip(lengths).map(first).collect::<Vec<_>>())
+        self.blocks(lengths).get(0)
     }
 
     /// All boxes, in the order of their coordinates.
     pub(super) fn boxes(&self, lengths: &[(i64, u64)]) -> Result<Vec<Domain>> {
-        let mut all: Vec<Vec<Range<i64>>> = vec![Vec::new()];
-        for (range, &length) in self.frame.domain.ranges().zip(lengths) {
-            let with = |known: &Vec<Range<i64>>| {
-                let longer = |piece| [&known[..], &[piece]].concat();
-                pieces(range.clone(), length).map(longer).collect::<Vec<_>>()
-            };
-            all = all.iter().flat_map(with).collect();
-        }
-        all.iter().map(|ranges| Domain::from_ranges(ranges)).collect()
+        let blocks = self.blocks(lengths);
+        (0..blocks.len()).map(|number| blocks.get(number)).collect()
+    }
+
+    fn blocks(&self, lengths: &[(i64, u64)]) -> Blocks {
+        let cut = |(range, &(origin, length)): (Range<i64>, &(i64, u64))| {
+            Cuts::over(range, (origin, length.max(1)))
+        };
+        Blocks::new(self.frame.domain.ranges().zip(lengths).map(cut).collect(), Order::C)
     }
 }
 
@@ -298,13 +299,4 @@ fn along(root: &Lazy, elements: &Lazy) -> Result<Along> {
         }
     }
     Ok(ways.swap_remove(least.map_or(0, |found| found.1)))
-}
-
-/// Pieces of a range that are so long, from an origin on.
-fn pieces(range: Range<i64>, (origin, length): (i64, u64)) -> impl Iterator<Item = Range<i64>> {
-    let length = length.max(1) as i64;
-    let first = range.start.saturating_sub(range.start.wrapping_sub(origin).rem_euclid(length));
-    (first..range.end)
-        .step_by(length as usize)
-        .map(move |start| start.max(range.start)..start.saturating_add(length).min(range.end))
 }

@@ -112,18 +112,23 @@ impl Calendar {
         match (self, self.months()) {
             (_, Some(lengths)) => {
                 let length: i64 = lengths.iter().sum();
-                let (mut rest, mut month) = (day.rem_euclid(length), 0);
-                while rest >= lengths[month] {
-                    rest -= lengths[month];
-                    month += 1;
-                }
-                Date { year: day.div_euclid(length), month: month as i64 + 1, day: rest + 1 }
+                dated_in(day.div_euclid(length), lengths, day.rem_euclid(length))
             }
             (Self::Julian, _) => julian(day),
             (Self::Standard, _) if day < of_gregorian(SHIFT) => julian(day),
             _ => gregorian(day),
         }
     }
+}
+
+/// The date of a day so long behind the beginning of a year whose months have these days.
+pub(crate) fn dated_in(year: i64, lengths: &[i64; 12], of_year: i64) -> Date {
+    let (mut rest, mut month) = (of_year, 0);
+    while rest >= lengths[month] {
+        rest -= lengths[month];
+        month += 1;
+    }
+    Date { year, month: month as i64 + 1, day: rest + 1 }
 }
 
 // Years begin with March here, so that leap days are last.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::base::error::{Error, Result};
-use crate::compute::calendar::{Calendar, Date, MONTHS};
+use crate::compute::calendar::{Calendar, Date, MONTHS, dated_in};
 
 /// A length of time that a calendar has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,22 +90,13 @@ impl Period {
 
     fn label(self, number: i64, calendar: Calendar) -> String {
         let month = |month: i64| format!("{:04}-{:02}-01", month.div_euclid(12), month.rem_euclid(12) + 1);
-        let day = |number: i64| {
-            let Date { year, month, day } = calendar.date(number);
-            format!("{year:04}-{month:02}-{day:02}")
-        };
+        let dated = |Date { year, month, day }: Date| format!("{year:04}-{month:02}-{day:02}");
+        let day = |number: i64| dated(calendar.date(number));
         match self {
             Self::Year => format!("{number:04}-01-01"),
             Self::Season => month(number * 3 - 1),
             Self::Month => month(number),
-            Self::Pentad => {
-                let (mut rest, mut month) = (number.rem_euclid(73) * 5, 0);
-                while rest >= MONTHS[month] {
-                    rest -= MONTHS[month];
-                    month += 1;
-                }
-                format!("{:04}-{:02}-{:02}", number.div_euclid(73), month + 1, rest + 1)
-            }
+            Self::Pentad => dated(dated_in(number.div_euclid(73), &MONTHS, number.rem_euclid(73) * 5)),
             Self::Day => day(number),
             Self::Hour => format!("{}T{:02}", day(number.div_euclid(24)), number.rem_euclid(24)),
         }
